@@ -1,0 +1,441 @@
+/* inbox.c: see inbox.h.
+ *
+ * Buffers come from a pool that holds one for each entry that the lanes can
+ * have in flight, so that nothing is allocated while data moves; only joined
+ * records allocate. Released buffers return on a lock-free stack and are
+ * collected by the MPI thread.
+ */
+#include "flow/inbox.h"
+
+#include "base/error.h"
+#include "flow/join.h"
+#include "log/chunk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { READERS_MAX = 64, ENTRIES_PER_STEP = 64 };
+
+struct inbox_reader {
+    struct wire_stream stream;
+    unsigned consumer_group;
+    uint32_t join;          /* the coordinator's number of this joining */
+    bool stopping, end_known;
+    uint64_t ends_expected, ends_seen;
+    unsigned stops_missing;
+    struct aimss_buffer *first, *last;
+};
+
+/* How many buffers still hold an entry. */
+struct lane_holds {
+    uint16_t holds[LANE_ENTRIES];
+};
+
+struct inbox {
+    struct net *net;
+    struct lanes *lanes;
+    struct joiner *joiner;
+    struct lane_holds *holds[LANES_MAX];
+    struct aimss_buffer *spare;
+    struct aimss_buffer *returned; /* shared with other threads */
+    bool joining;
+    unsigned reader_count;
+    struct inbox_reader *readers[READERS_MAX];
+};
+
+aimss_status_t inbox_create(struct net *net, struct lanes *lanes, uint64_t record_max_bytes,
+                            struct inbox **inbox)
+{
+    struct inbox *in = calloc(1, sizeof *in);
+    aimss_status_t status;
+
+    if (in == NULL)
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for the inbox");
+    in->net = net;
+    in->lanes = lanes;
+    status = joiner_create(record_max_bytes, &in->joiner);
+    if (status != AIMSS_OK) {
+        free(in);
+        return status;
+    }
+    *inbox = in;
+    return AIMSS_OK;
+}
+
+static void free_list(struct aimss_buffer *buffer)
+{
+    while (buffer != NULL) {
+        struct aimss_buffer *next = buffer->next;
+
+        free(buffer->owned);
+        free(buffer);
+        buffer = next;
+    }
+}
+
+void inbox_destroy(struct inbox *inbox)
+{
+    if (inbox == NULL)
+        return;
+    for (unsigned r = 0; r < inbox->reader_count; r++) {
+        free_list(inbox->readers[r]->first);
+        free(inbox->readers[r]);
+    }
+    for (unsigned l = 0; l < LANES_MAX; l++)
+        free(inbox->holds[l]);
+    free_list(inbox->spare);
+    free_list(inbox->returned);
+    joiner_destroy(inbox->joiner);
+    free(inbox);
+}
+
+aimss_status_t inbox_reader_open(struct inbox *inbox, const struct wire_stream *stream,
+                                 unsigned consumer_group, uint32_t join,
+                                 struct inbox_reader **reader)
+{
+    struct inbox_reader *made;
+
+    if (inbox->reader_count == READERS_MAX)
+        return error_set(AIMSS_E_LIMIT, "stream %s: %d readers are open on this rank, which is the "
+                         "limit; close some", stream->name, READERS_MAX);
+    made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for a reader of %s", stream->name);
+    made->stream = *stream;
+    made->consumer_group = consumer_group;
+    made->join = join;
+    inbox->readers[inbox->reader_count++] = made;
+    *reader = made;
+    return AIMSS_OK;
+}
+
+void inbox_set_joining(struct inbox *inbox, bool joining)
+{
+    inbox->joining = joining;
+}
+
+static struct inbox_reader *find_reader(struct inbox *inbox, uint64_t stream, uint64_t group)
+{
+    for (unsigned r = 0; r < inbox->reader_count; r++)
+        if (inbox->readers[r]->stream.id == stream && inbox->readers[r]->consumer_group == group)
+            return inbox->readers[r];
+    return NULL;
+}
+
+static struct aimss_buffer *take_spare(struct inbox *inbox)
+{
+    struct aimss_buffer *buffer = inbox->spare;
+
+    if (buffer == NULL)
+        return calloc(1, sizeof *buffer); /* until the pool has grown to what is in flight */
+    inbox->spare = buffer->next;
+    return buffer;
+}
+
+static void append(struct inbox_reader *reader, struct aimss_buffer *buffer)
+{
+    buffer->next = NULL;
+    if (reader->last != NULL)
+        reader->last->next = buffer;
+    else
+        reader->first = buffer;
+    reader->last = buffer;
+}
+
+static uint16_t *holds_of(struct inbox *inbox, const struct lane_rx *lane, uint64_t sequence)
+{
+    return &inbox->holds[lane->inbound]->holds[(sequence - 1) % LANE_ENTRIES];
+}
+
+static void drop_hold(struct inbox *inbox, struct lane_rx *lane, uint64_t sequence)
+{
+    if (--*holds_of(inbox, lane, sequence) == 0)
+        lane_rx_release(lane, sequence);
+}
+
+static aimss_status_t add_buffer(struct inbox *inbox, struct inbox_reader *reader,
+                                 struct lane_rx *lane, const struct lane_entry *entry,
+                                 const char *data, uint64_t at, uint64_t len_bytes)
+{
+    struct aimss_buffer *buffer = take_spare(inbox);
+
+    if (buffer == NULL)
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for a buffer");
+    *buffer = (struct aimss_buffer){ .data = data + at,
+                                     .len_bytes = len_bytes,
+                                     .stream = entry->stream,
+                                     .streamlet = entry->streamlet,
+                                     .group = entry->group,
+                                     .segment = position_segment(entry->from),
+                                     .offset = position_offset(entry->from) + at,
+                                     .format = (enum aimss_format)entry->format,
+                                     .record_bytes = reader->stream.record_bytes,
+                                     .inbox = inbox,
+                                     .lane = lane,
+                                     .sequence = entry->sequence };
+    ++*holds_of(inbox, lane, entry->sequence);
+    append(reader, buffer);
+    return AIMSS_OK;
+}
+
+static const char *data_of(struct inbox *inbox, const struct lane_rx *lane,
+                           const struct lane_entry *entry)
+{
+    const char *base = lane->near
+                           ? inbox->net->ops->map(inbox->net, lane->rank, NET_REGION_ARENA)
+                           : lane->slots;
+
+    return base + entry->place;
+}
+
+static aimss_status_t add_joined(struct inbox *inbox, struct inbox_reader *reader,
+                                 const struct lane_entry *entry, const struct chunk_header *chunk)
+{
+    struct join_result joined;
+    struct aimss_buffer *buffer;
+    aimss_status_t status = joiner_add(inbox->joiner, entry, chunk, &joined);
+
+    if (status != AIMSS_OK || joined.data == NULL)
+        return status;
+    buffer = take_spare(inbox);
+    if (buffer == NULL) {
+        free(joined.data);
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for a buffer");
+    }
+    *buffer = (struct aimss_buffer){ .data = joined.data,
+                                     .len_bytes = joined.len_bytes,
+                                     .stream = entry->stream,
+                                     .streamlet = entry->streamlet,
+                                     .group = entry->group,
+                                     .segment = position_segment(entry->from),
+                                     .offset = joined.ordinal,
+                                     .format = (enum aimss_format)entry->format,
+                                     .inbox = inbox,
+                                     .owned = joined.data };
+    append(reader, buffer);
+    return AIMSS_OK;
+}
+
+/* Cuts a run into stretches of whole chunks and single fragments. Lengths are
+ * not yet checked by CRC, so nothing is followed out of the run. */
+static aimss_status_t take_run(struct inbox *inbox, struct inbox_reader *reader,
+                               struct lane_rx *lane, const struct lane_entry *entry)
+{
+    const char *data = data_of(inbox, lane, entry);
+    uint64_t at = 0, whole_from = 0, len = entry->length_bytes;
+    aimss_status_t status = AIMSS_OK;
+
+    while (at < len && status == AIMSS_OK) {
+        const struct chunk_header *chunk = (const struct chunk_header *)(data + at);
+        bool sane = len - at >= sizeof *chunk && chunk->len_bytes >= sizeof *chunk &&
+                    chunk->len_bytes <= len - at && chunk->len_bytes % CHUNK_ALIGN_BYTES == 0;
+
+        if (!sane) { /* the reader's CRC check names the place */
+            at = len;
+            break;
+        }
+        if (chunk->fragment != CHUNK_WHOLE) {
+            if (at > whole_from)
+                status = add_buffer(inbox, reader, lane, entry, data, whole_from, at - whole_from);
+            if (status == AIMSS_OK)
+                status = add_joined(inbox, reader, entry, chunk);
+            whole_from = at + chunk->len_bytes;
+        }
+        at += chunk->len_bytes;
+    }
+    if (status == AIMSS_OK && at > whole_from)
+        status = add_buffer(inbox, reader, lane, entry, data, whole_from, at - whole_from);
+    return status;
+}
+
+static aimss_status_t take_entry(struct inbox *inbox, struct lane_rx *lane,
+                                 const struct lane_entry *entry)
+{
+    struct inbox_reader *reader = find_reader(inbox, entry->stream, entry->consumer_group);
+    aimss_status_t status = AIMSS_OK;
+
+    *holds_of(inbox, lane, entry->sequence) = 1; /* ours, until the entry is taken apart */
+    if (reader != NULL && entry->kind == LANE_DATA)
+        status = take_run(inbox, reader, lane, entry);
+    else if (reader != NULL && entry->kind == LANE_STREAM_END)
+        reader->ends_seen++;
+    drop_hold(inbox, lane, entry->sequence);
+    return status;
+}
+
+/* Entries for a reader that is leaving wait until the brokers have answered:
+ * to release them would say that they were read. */
+static bool must_wait(struct inbox *inbox, const struct lane_entry *entry)
+{
+    const struct inbox_reader *reader =
+        find_reader(inbox, entry->stream, entry->consumer_group);
+
+    if (reader == NULL)
+        return inbox->joining;
+    return reader->stopping && reader->stops_missing > 0;
+}
+
+/* Counts and buffers for all that a new lane can have in flight. */
+static aimss_status_t prepare_lane(struct inbox *inbox, const struct lane_rx *lane)
+{
+    inbox->holds[lane->inbound] = calloc(1, sizeof *inbox->holds[0]);
+    for (unsigned n = 0; n < LANE_ENTRIES; n++) {
+        struct aimss_buffer *buffer = calloc(1, sizeof *buffer);
+
+        if (buffer == NULL || inbox->holds[lane->inbound] == NULL) {
+            free(buffer);
+            return error_set(AIMSS_E_NO_MEMORY, "no memory for the buffers of a lane");
+        }
+        buffer->next = inbox->spare;
+        inbox->spare = buffer;
+    }
+    return AIMSS_OK;
+}
+
+static aimss_status_t take_lane(struct inbox *inbox, struct lane_rx *lane, bool *busy)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    if (inbox->holds[lane->inbound] == NULL)
+        status = prepare_lane(inbox, lane);
+    for (unsigned n = 0; n < ENTRIES_PER_STEP && status == AIMSS_OK; n++) {
+        const struct lane_entry *entry = lane_rx_peek(lane);
+
+        if (entry == NULL || must_wait(inbox, entry))
+            break;
+        lane_rx_next(lane);
+        status = take_entry(inbox, lane, entry);
+        *busy = true;
+    }
+    return status;
+}
+
+static void collect_returned(struct inbox *inbox, bool *busy)
+{
+    struct aimss_buffer *buffer;
+
+    if (__atomic_load_n(&inbox->returned, __ATOMIC_RELAXED) == NULL)
+        return;
+    buffer = __atomic_exchange_n(&inbox->returned, NULL, __ATOMIC_ACQUIRE);
+    while (buffer != NULL) {
+        struct aimss_buffer *next = buffer->next;
+
+        if (buffer->owned != NULL)
+            free(buffer->owned);
+        else
+            drop_hold(inbox, buffer->lane, buffer->sequence);
+        buffer->owned = NULL;
+        buffer->next = inbox->spare;
+        inbox->spare = buffer;
+        buffer = next;
+        *busy = true;
+    }
+}
+
+aimss_status_t inbox_step(struct inbox *inbox, bool *busy)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    collect_returned(inbox, busy);
+    for (unsigned l = 0; l < lanes_rx_count(inbox->lanes) && status == AIMSS_OK; l++) {
+        struct lane_rx *lane = lanes_rx(inbox->lanes, l);
+
+        if (lane->kind != LANE_PUSH)
+            continue;
+        status = take_lane(inbox, lane, busy);
+        if (status == AIMSS_OK)
+            status = lane_rx_publish_credit(lane);
+    }
+    return status;
+}
+
+void inbox_return(struct inbox *inbox, struct aimss_buffer *buffer)
+{
+    struct aimss_buffer *head = __atomic_load_n(&inbox->returned, __ATOMIC_RELAXED);
+
+    do {
+        buffer->next = head;
+    } while (!__atomic_compare_exchange_n(&inbox->returned, &head, buffer, true,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    bell_ring(inbox->net->bell);
+}
+
+aimss_status_t inbox_next(struct inbox *inbox, struct inbox_reader *reader,
+                          struct aimss_buffer **buffer)
+{
+    struct aimss_buffer *next = reader->first;
+
+    (void)inbox;
+    if (next == NULL)
+        return reader->end_known && reader->ends_seen >= reader->ends_expected ? AIMSS_END
+                                                                                : AIMSS_TIMEOUT;
+    reader->first = next->next;
+    if (reader->first == NULL)
+        reader->last = NULL;
+    next->next = NULL;
+    *buffer = next;
+    return AIMSS_OK;
+}
+
+static uint64_t first_unread(const struct inbox_reader *reader, const struct lane_rx *lane)
+{
+    for (const struct aimss_buffer *b = reader->first; b != NULL; b = b->next)
+        if (b->lane == lane)
+            return b->sequence;
+    return lane->next + 1;
+}
+
+aimss_status_t inbox_reader_stop(struct inbox *inbox, struct inbox_reader *reader)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    reader->stopping = true;
+    for (unsigned l = 0; l < lanes_rx_count(inbox->lanes) && status == AIMSS_OK; l++) {
+        const struct lane_rx *lane = lanes_rx(inbox->lanes, l);
+        struct wire_message message = { .kind = WIRE_READER_STOP, .a = reader->stream.id,
+                                        .b = reader->consumer_group };
+
+        if (lane->kind != LANE_PUSH)
+            continue;
+        message.c = first_unread(reader, lane);
+        message.d = reader->join;
+        status = inbox->net->ops->send(inbox->net, lane->rank, &message);
+        reader->stops_missing++;
+    }
+    return status;
+}
+
+bool inbox_reader_stopped(const struct inbox_reader *reader)
+{
+    return reader->stops_missing == 0;
+}
+
+void inbox_reader_close(struct inbox *inbox, struct inbox_reader *reader)
+{
+    struct aimss_buffer *buffer = reader->first;
+
+    while (buffer != NULL) {
+        struct aimss_buffer *next = buffer->next;
+
+        inbox_return(inbox, buffer);
+        buffer = next;
+    }
+    for (unsigned r = 0; r < inbox->reader_count; r++)
+        if (inbox->readers[r] == reader)
+            inbox->readers[r] = inbox->readers[--inbox->reader_count];
+    free(reader);
+}
+
+void inbox_handle(struct inbox *inbox, const struct wire_message *message)
+{
+    struct inbox_reader *reader = find_reader(inbox, message->a, message->b);
+
+    if (reader == NULL)
+        return; /* it has left */
+    if (message->kind == WIRE_READER_STOPPED) {
+        reader->stops_missing--;
+    } else {
+        reader->end_known = true;
+        reader->ends_expected = message->c;
+    }
+}

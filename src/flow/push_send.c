@@ -1,0 +1,422 @@
+/* push_send.c: the passes of push.h: credits in, markers and data out.
+ *
+ * A near consumer gets one descriptor for all that is accepted of a group in a
+ * segment. A far one gets the bytes: runs are cut at chunks, at most 256 KiB
+ * each and 1 MiB a pass, so that nothing waits long behind the flush.
+ */
+#include "flow/push_internal.h"
+
+#include "base/error.h"
+
+enum { FAR_PASS_BYTES = 1024 * 1024 };
+
+static struct feed *feed_of(struct streamlet *streamlet, unsigned consumer_group)
+{
+    return &streamlet->feeds[consumer_group];
+}
+
+/* Order is promised per writer: a group waits for the one before it. */
+static bool previous_is_out(const struct group *group, unsigned number)
+{
+    const struct group *previous = group->previous;
+
+    return previous == NULL || (previous->state != GROUP_OPEN &&
+                                group_drained(previous, previous->cursors[number].pushed));
+}
+
+static void append_ready(struct consumer *consumer, struct group *group, unsigned number)
+{
+    group->cursors[number].queued = true;
+    group->cursors[number].ready_next = NULL;
+    if (consumer->ready[number] != NULL)
+        consumer->ready_last[number]->cursors[number].ready_next = group;
+    else
+        consumer->ready[number] = group;
+    consumer->ready_last[number] = group;
+}
+
+static bool may_push(const struct feed *feed, const struct group_cursor *cursor)
+{
+    return feed->state == FEED_ON || (feed->state == FEED_CLOSING && cursor->open);
+}
+
+void push_enqueue(struct streamlet *streamlet, struct group *group, unsigned number)
+{
+    struct feed *feed = feed_of(streamlet, number);
+    struct group_cursor *cursor = &group->cursors[number];
+
+    if (!may_push(feed, cursor) || cursor->queued || group_drained(group, cursor->pushed))
+        return;
+    if (previous_is_out(group, number))
+        append_ready(feed->consumer, group, number);
+}
+
+static struct group *pop_ready(struct consumer *consumer, unsigned number)
+{
+    struct group *group = consumer->ready[number];
+
+    if (group == NULL)
+        return NULL;
+    consumer->ready[number] = group->cursors[number].ready_next;
+    group->cursors[number].queued = false;
+    return group;
+}
+
+static void push_front(struct consumer *consumer, struct group *group, unsigned number)
+{
+    group->cursors[number].queued = true;
+    group->cursors[number].ready_next = consumer->ready[number];
+    if (consumer->ready[number] == NULL)
+        consumer->ready_last[number] = group;
+    consumer->ready[number] = group;
+}
+
+aimss_status_t push_marker(struct push *push, struct streamlet *streamlet, unsigned number,
+                           enum lane_entry_kind kind)
+{
+    struct consumer *consumer = feed_of(streamlet, number)->consumer;
+    unsigned at = (consumer->marker_first + consumer->marker_count) % MARKERS_MAX;
+
+    (void)push;
+    if (consumer->marker_count == MARKERS_MAX)
+        return error_set(AIMSS_E_LIMIT, "%d markers wait for rank %u; the limit is as many",
+                         MARKERS_MAX, consumer->rank);
+    consumer->markers[at] = (struct marker){ .kind = (uint8_t)kind,
+                                             .consumer_group = (uint8_t)number,
+                                             .streamlet = streamlet };
+    consumer->marker_count++;
+    return AIMSS_OK;
+}
+
+static aimss_status_t report(struct push *push, struct streamlet *streamlet, unsigned number,
+                             enum wire_kind kind)
+{
+    struct wire_message message = { .kind = (uint16_t)kind,
+                                    .a = streamlet->stream->info.id,
+                                    .b = streamlet->number,
+                                    .c = number };
+    const struct consumer *consumer = feed_of(streamlet, number)->consumer;
+
+    message.d = consumer != NULL ? consumer->rank : UINT64_MAX;
+    return push->net->ops->send(push->net, 0, &message);
+}
+
+aimss_status_t push_report_revoked(struct push *push, struct streamlet *streamlet,
+                                   unsigned number)
+{
+    return report(push, streamlet, number, WIRE_REVOKED);
+}
+
+static struct in_flight *write_entry(struct consumer *consumer, const struct lane_entry *entry,
+                                     struct streamlet *streamlet)
+{
+    struct in_flight *flight = &consumer->flight[consumer->tx->tail % LANE_ENTRIES];
+
+    *flight = (struct in_flight){ .kind = entry->kind,
+                                  .consumer_group = entry->consumer_group,
+                                  .streamlet = streamlet,
+                                  .from = entry->from,
+                                  .to = entry->to };
+    lane_tx_write(consumer->tx, entry);
+    return flight;
+}
+
+static aimss_status_t send_markers(struct push *push, struct consumer *consumer, bool *busy)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    while (consumer->marker_count > 0 && lane_tx_room_marker(consumer->tx) > 0 &&
+           status == AIMSS_OK) {
+        struct marker marker = consumer->markers[consumer->marker_first];
+        struct lane_entry entry = { .kind = marker.kind,
+                                    .consumer_group = marker.consumer_group,
+                                    .stream = marker.streamlet->stream->info.id,
+                                    .streamlet = marker.streamlet->number };
+
+        consumer->marker_first = (consumer->marker_first + 1) % MARKERS_MAX;
+        consumer->marker_count--;
+        write_entry(consumer, &entry, marker.streamlet);
+        if (marker.kind == LANE_STREAM_END)
+            status = report(push, marker.streamlet, marker.consumer_group, WIRE_ENDED);
+        *busy = true;
+    }
+    return status;
+}
+
+/* The longest prefix of whole chunks within limit. */
+static uint64_t cut_at_chunk(const char *data, uint64_t len_bytes, uint64_t limit)
+{
+    uint64_t cut = 0;
+
+    while (cut < len_bytes) {
+        const struct chunk_header *chunk = (const struct chunk_header *)(data + cut);
+
+        if (chunk->len_bytes < sizeof *chunk || cut + chunk->len_bytes > limit)
+            break;
+        cut += chunk->len_bytes;
+    }
+    return cut;
+}
+
+/* The prefix that ends with the record that was begun: a revoked consumer gets
+ * no more than that. */
+static uint64_t cut_at_record(const char *data, uint64_t len_bytes)
+{
+    uint64_t cut = 0;
+
+    while (cut < len_bytes) {
+        const struct chunk_header *chunk = (const struct chunk_header *)(data + cut);
+
+        if (chunk->len_bytes < sizeof *chunk || cut + chunk->len_bytes > len_bytes)
+            break;
+        cut += chunk->len_bytes;
+        if (chunk->fragment == CHUNK_LAST || chunk->fragment == CHUNK_WHOLE)
+            return cut;
+    }
+    return len_bytes;
+}
+
+static const char *own_data(const struct push *push, uint64_t place)
+{
+    return push->net->ops->map(push->net, push->net->rank, NET_REGION_ARENA) + place;
+}
+
+/* Whether a run that was cut short ends within a record. */
+static bool ends_open(const char *data, uint64_t len_bytes)
+{
+    const struct chunk_header *chunk = (const struct chunk_header *)data;
+    uint64_t at = 0;
+
+    while (at < len_bytes) {
+        chunk = (const struct chunk_header *)(data + at);
+        at += chunk->len_bytes;
+    }
+    return chunk->fragment == CHUNK_FIRST || chunk->fragment == CHUNK_MIDDLE;
+}
+
+/* Puts a run into the consumer's slots; its length, or 0 without room there. */
+static uint64_t put_run(struct push *push, struct consumer *consumer, struct lane_entry *entry,
+                        uint64_t run, aimss_status_t *status)
+{
+    struct net *net = push->net;
+    const char *data = own_data(push, entry->place);
+    uint64_t limit = LANE_SLOT_MAX_BYTES, slot;
+
+    if (limit > consumer->tx->slot_bytes)
+        limit = consumer->tx->slot_bytes;
+    if (run > limit)
+        run = cut_at_chunk(data, run, limit);
+    if (run == 0) {
+        *status = error_set(AIMSS_E_CORRUPT, "group %u holds a chunk with a broken header at "
+                            "arena offset %llu", entry->group, (unsigned long long)entry->place);
+        return 0;
+    }
+    if (!lane_tx_slot(consumer->tx, (uint32_t)run, &slot))
+        return 0;
+    *status = net->ops->put(net, consumer->rank, NET_REGION_FAR, slot, data, run);
+    entry->place = slot;
+    return run;
+}
+
+/* Sends the next run of a group; its length, 0 if it has to wait. */
+static uint64_t send_run(struct push *push, struct consumer *consumer, struct group *group,
+                         unsigned number, aimss_status_t *status)
+{
+    struct group_cursor *cursor = &group->cursors[number];
+    struct streamlet *streamlet = push_streamlet(push, group);
+    struct lane_entry entry = { .kind = LANE_DATA,
+                                .format = (uint8_t)streamlet->stream->info.format,
+                                .consumer_group = (uint8_t)number,
+                                .stream = group->stream,
+                                .streamlet = group->streamlet,
+                                .group = group->id,
+                                .lease = group->lease,
+                                .writer = group->writer,
+                                .from = cursor->pushed };
+    uint64_t all = group_run(group, &entry.from, &entry.place), run = all;
+    const char *data = own_data(push, entry.place);
+
+    if (feed_of(streamlet, number)->state == FEED_CLOSING)
+        run = cut_at_record(data, run);
+    if (!consumer->tx->near)
+        run = put_run(push, consumer, &entry, run, status);
+    if (run == 0 || *status != AIMSS_OK)
+        return 0;
+    cursor->open = run == all ? group_is_open(group, entry.from) : ends_open(data, run);
+    entry.length_bytes = (uint32_t)run;
+    entry.to = entry.from + run;
+    write_entry(consumer, &entry, streamlet)->group = group;
+    cursor->pushed = entry.to;
+    return run;
+}
+
+/* After a run: more of the group later, or the writer's next group now. */
+static aimss_status_t after_run(struct push *push, struct streamlet *streamlet,
+                                struct group *group, unsigned number)
+{
+    if (!group_drained(group, group->cursors[number].pushed))
+        push_enqueue(streamlet, group, number);
+    else if (group->next != NULL)
+        push_enqueue(streamlet, group->next, number);
+    if (feed_of(streamlet, number)->state == FEED_CLOSING)
+        return push_check_closed(push, streamlet, number);
+    return streamlet->stream->sealed ? push_check_end(push, streamlet) : AIMSS_OK;
+}
+
+static aimss_status_t send_data(struct push *push, struct consumer *consumer, unsigned number,
+                                bool *busy)
+{
+    uint64_t sent = 0, most = consumer->tx->near ? UINT64_MAX : FAR_PASS_BYTES;
+    aimss_status_t status = AIMSS_OK;
+
+    while (sent < most && consumer->ready[number] != NULL && lane_tx_room(consumer->tx) > 0) {
+        struct group *group = pop_ready(consumer, number);
+        struct streamlet *streamlet = push_streamlet(push, group);
+        uint64_t run;
+
+        if (feed_of(streamlet, number)->consumer != consumer ||
+            !may_push(feed_of(streamlet, number), &group->cursors[number])) {
+            push_enqueue(streamlet, group, number);
+            continue;
+        }
+        run = send_run(push, consumer, group, number, &status);
+        if (run == 0) {
+            push_front(consumer, group, number);
+            return status;
+        }
+        sent += run;
+        *busy = true;
+        status = after_run(push, streamlet, group, number);
+        if (status != AIMSS_OK)
+            break;
+    }
+    return status;
+}
+
+static aimss_status_t credit_one(struct push *push, struct in_flight *flight)
+{
+    struct feed *feed = feed_of(flight->streamlet, flight->consumer_group);
+
+    if (flight->kind == LANE_DATA) {
+        flight->group->cursors[flight->consumer_group].consumed = flight->to;
+        feed->consumed_bytes += flight->to - flight->from;
+        push_trim(push, flight->streamlet, flight->group);
+    } else if (flight->kind == LANE_REVOKE) {
+        feed->state = FEED_OFF;
+        return push_report_revoked(push, flight->streamlet, flight->consumer_group);
+    }
+    return AIMSS_OK;
+}
+
+static aimss_status_t take_credits(struct push *push, struct consumer *consumer, bool *busy)
+{
+    uint64_t credit = lane_tx_credit(consumer->tx);
+    aimss_status_t status = AIMSS_OK;
+
+    for (; consumer->credited < credit && status == AIMSS_OK; consumer->credited++) {
+        status = credit_one(push, &consumer->flight[consumer->credited % LANE_ENTRIES]);
+        *busy = true;
+    }
+    return status;
+}
+
+static aimss_status_t step_consumer(struct push *push, struct consumer *consumer, bool *busy)
+{
+    aimss_status_t status;
+
+    if (consumer->tx == NULL)
+        consumer->tx = lanes_tx(push->lanes, consumer->rank, LANE_PUSH);
+    if (consumer->tx == NULL)
+        return AIMSS_OK;
+    status = take_credits(push, consumer, busy);
+    for (unsigned g = 0; g < CONSUMER_GROUPS_MAX && status == AIMSS_OK; g++)
+        status = send_data(push, consumer, g, busy);
+    if (status == AIMSS_OK)
+        status = send_markers(push, consumer, busy);
+    if (status == AIMSS_OK)
+        status = lane_tx_publish(consumer->tx);
+    return status;
+}
+
+aimss_status_t push_step(struct push *push, bool *busy)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    for (unsigned c = 0; c < push->consumer_count && status == AIMSS_OK; c++)
+        status = step_consumer(push, push->active[c], busy);
+    return status;
+}
+
+/* Entries that the leaving reader has not read count for nothing: the cursor
+ * goes back to the first of them in each group. */
+static void take_back(struct consumer *consumer, uint64_t index, uint32_t stream, unsigned number)
+{
+    struct in_flight *flight = &consumer->flight[index % LANE_ENTRIES];
+
+    if (flight->consumer_group != number || flight->kind == 0 ||
+        flight->streamlet->stream->info.id != stream)
+        return;
+    if (flight->kind == LANE_DATA && flight->from < flight->group->cursors[number].pushed) {
+        flight->group->cursors[number].pushed = flight->from;
+        flight->group->cursors[number].open = false;
+    }
+    if (flight->kind == LANE_STREAM_END)
+        feed_of(flight->streamlet, number)->ended = false;
+    if (flight->kind != LANE_REVOKE)
+        flight->kind = 0;
+}
+
+static aimss_status_t stop_feeds(struct push *push, struct consumer *consumer, uint32_t stream,
+                                 unsigned number)
+{
+    struct push_stream *found = push_find_stream(push, stream);
+    aimss_status_t status = AIMSS_OK;
+
+    for (uint32_t i = 0; found != NULL && i < found->count && status == AIMSS_OK; i++) {
+        struct feed *feed = &found->streamlets[i].feeds[number];
+
+        if (feed->consumer != consumer || feed->state != FEED_ON || feed->ended)
+            continue;
+        feed->state = FEED_REVOKING;
+        status = push_marker(push, &found->streamlets[i], number, LANE_REVOKE);
+    }
+    return status;
+}
+
+/* Remembers a leaving; the oldest one makes room. */
+static void note_stop(struct push *push, const struct wire_message *message)
+{
+    struct push_stream *stream = push_find_stream(push, (uint32_t)message->a);
+    struct push_stop *stop;
+
+    if (stream == NULL)
+        return;
+    for (stop = stream->stops; stop < stream->stops + stream->stop_count; stop++)
+        if (stop->rank == message->from && stop->consumer_group == message->b)
+            break;
+    if (stop == stream->stops + STOPS_MAX)
+        stop = stream->stops;
+    else if (stop == stream->stops + stream->stop_count)
+        stream->stop_count++;
+    *stop = (struct push_stop){ .rank = message->from, .consumer_group = (unsigned)message->b,
+                                .join = (uint32_t)message->d };
+}
+
+aimss_status_t push_reader_stop(struct push *push, const struct wire_message *message)
+{
+    struct consumer *consumer = push->consumers[message->from];
+    struct wire_message answer = { .kind = WIRE_READER_STOPPED, .a = message->a, .b = message->b };
+    aimss_status_t status = AIMSS_OK;
+
+    note_stop(push, message);
+    if (consumer != NULL && consumer->tx != NULL) {
+        for (uint64_t i = consumer->credited; i < consumer->tx->tail; i++)
+            if (i + 1 >= message->c)
+                take_back(consumer, i, (uint32_t)message->a, (unsigned)message->b);
+        answer.c = consumer->tx->tail;
+        status = stop_feeds(push, consumer, (uint32_t)message->a, (unsigned)message->b);
+    }
+    if (status == AIMSS_OK)
+        status = push->net->ops->send(push->net, message->from, &answer);
+    return status;
+}

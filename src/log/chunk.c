@@ -1,0 +1,48 @@
+/* chunk.c: the one place that computes and compares a chunk's CRC.
+ *
+ * The CRC covers the header up to itself and the payload; the padding is zero
+ * and not covered. A check trusts nothing of the header before its lengths fit
+ * into the room that the caller vouches for.
+ */
+#include "log/chunk.h"
+
+#include "base/crc32c.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { CHUNK_COVERED_BYTES = offsetof(struct chunk_header, crc32c) };
+static_assert(CHUNK_COVERED_BYTES == 60, "the CRC is the header's last word");
+
+static uint32_t chunk_crc(const struct chunk_header *chunk)
+{
+    return crc32c(crc32c(0, chunk, CHUNK_COVERED_BYTES), chunk + 1, chunk->payload_bytes);
+}
+
+void chunk_seal(struct chunk_header *chunk)
+{
+    uint32_t used_bytes = (uint32_t)sizeof *chunk + chunk->payload_bytes;
+    chunk->version = FORMAT_VERSION;
+    chunk->reserved = 0;
+    chunk->len_bytes = format_align(used_bytes);
+    assert(chunk->len_bytes <= CHUNK_MAX_BYTES);
+    memset((char *)chunk + used_bytes, 0, chunk->len_bytes - used_bytes);
+    chunk->crc32c = chunk_crc(chunk);
+}
+
+static bool lengths_fit(const struct chunk_header *chunk, uint64_t room_bytes)
+{
+    return chunk->len_bytes <= room_bytes && chunk->len_bytes <= CHUNK_MAX_BYTES &&
+           chunk->payload_bytes <= CHUNK_MAX_BYTES - sizeof *chunk &&
+           chunk->len_bytes == format_align((uint32_t)sizeof *chunk + chunk->payload_bytes);
+}
+
+aimss_status_t chunk_check(const struct chunk_header *chunk, uint64_t room_bytes)
+{
+    if (room_bytes < sizeof *chunk || chunk->version != FORMAT_VERSION)
+        return AIMSS_E_CORRUPT;
+    if (!lengths_fit(chunk, room_bytes) || chunk->fragment > CHUNK_LAST)
+        return AIMSS_E_CORRUPT;
+    return chunk_crc(chunk) == chunk->crc32c ? AIMSS_OK : AIMSS_E_CORRUPT;
+}

@@ -1,0 +1,45 @@
+/* shm.h: files under /dev/shm that ranks of one node share.
+ *
+ * Names are aimss-UID-JOB-rRANK.KIND, so that a person sees whose they are and
+ * `aimss clean` finds them. Whoever maps one holds a shared flock on it for as
+ * long as the process lives; a file that nobody locks belongs to no running
+ * job. Memory is allocated at creation: no write into it can raise SIGBUS.
+ */
+#ifndef AIMSS_MEM_SHM_H
+#define AIMSS_MEM_SHM_H
+
+#include <aimss/types.h>
+#include <stdbool.h>
+
+enum { SHM_NAME_BYTES = 96 };
+
+struct shm {
+    int fd;
+    char *base;
+    uint64_t len_bytes;
+    char name[SHM_NAME_BYTES];
+};
+
+/* "/dev/shm/aimss-0-3f2a77c1-r1.arena" for job 3f2a77c1. */
+void shm_name(char name[SHM_NAME_BYTES], const char *job, unsigned rank, const char *kind);
+
+/* Creates and maps a file; AIMSS_E_NO_SPACE names size, what is free, and the
+ * option that asks for less; AIMSS_E_EXISTS if the name is taken. */
+aimss_status_t shm_create(const char *name, uint64_t len_bytes, const char *option,
+                          struct shm *shm);
+
+/* Maps a file that another rank created. */
+aimss_status_t shm_attach(const char *name, bool writable, struct shm *shm);
+
+/* Maps the same file once more, writable. */
+aimss_status_t shm_map_writable(struct shm *shm, char **base);
+void shm_unmap_writable(struct shm *shm, char *base);
+
+/* Free bytes under /dev/shm, also bounded by the memory that the machine and
+ * the cgroup have left; 0 if unknown. */
+uint64_t shm_free_bytes(void);
+
+void shm_remove(const char *name);
+void shm_close(struct shm *shm);
+
+#endif
