@@ -1,9 +1,5 @@
 /* test_jobdir.c: taking a job directory, refusing it, and the result record. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "check.h"
 
 #include "base/error.h"
 #include "role/jobdir.h"
@@ -12,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,7 +154,9 @@ static void a_killed_holder_gives_the_lock_back(void **state)
     assert_int_equal(pipe(ready), 0);
     child = fork();
     if (child == 0) {
-        struct jobdir *held = open_job("killed");
+        struct jobdir *held;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
+        held = open_job("killed");
         if (write(ready[1], "x", 1) == 1 && held != NULL)
             pause();
         _exit(1);

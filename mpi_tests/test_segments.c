@@ -171,7 +171,7 @@ static void against_a_map_of_pages(void **state)
 {
     (void)state;
     uint64_t seed = check_seed();
-    for (unsigned round = 0; round < 60; round++) {
+    for (unsigned round = 0; round < 600; round++) {
         uint32_t pages = 1 + (uint32_t)check_below(&seed, round % 10 ? 3000 : PAGES_MAX);
         struct world *w = world_create(&seed, pages);
         play(w, &seed, 4000);

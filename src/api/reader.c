@@ -66,6 +66,15 @@ aimss_status_t aimss_read_from(struct aimss_stream *stream,
     return AIMSS_OK;
 }
 
+aimss_status_t reader_poll(struct aimss_reader *reader, struct aimss_buffer **buffer)
+{
+    aimss_status_t status =
+        inbox_next(compute_inbox(reader->stream->rt->compute), reader->inbox, buffer);
+
+    reader->ended |= status == AIMSS_END;
+    return status;
+}
+
 aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_ns,
                                  struct aimss_buffer **buffer)
 {
@@ -77,19 +86,16 @@ aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_n
         return error_set(AIMSS_E_INVALID, "aimss_reader_next: reader or buffer is NULL");
     rt = reader->stream->rt;
     for (;;) {
-        aimss_status_t found = inbox_next(compute_inbox(rt->compute), reader->inbox, buffer);
-
-        if (found != AIMSS_TIMEOUT) {
-            reader->ended |= found == AIMSS_END;
-            return found;
-        }
+        status = reader_poll(reader, buffer);
+        if (status != AIMSS_TIMEOUT)
+            return status;
         if (deadline == 0)
             deadline = timeout_ns == AIMSS_FOREVER ? UINT64_MAX : env_now_ns(rt->env) + timeout_ns;
         status = compute_wait(rt->compute, deadline);
         if (status != AIMSS_OK)
             return status;
         if (deadline != UINT64_MAX && env_now_ns(rt->env) >= deadline)
-            return inbox_next(compute_inbox(rt->compute), reader->inbox, buffer);
+            return reader_poll(reader, buffer);
     }
 }
 

@@ -22,4 +22,7 @@ struct aimss_stream {
 aimss_status_t stream_open_named(struct aimss_runtime *rt, struct wire_message *request,
                                  struct aimss_stream **stream);
 
+/* The next buffer if there is one, without a pass of the event loop. */
+aimss_status_t reader_poll(struct aimss_reader *reader, struct aimss_buffer **buffer);
+
 #endif

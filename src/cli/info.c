@@ -60,7 +60,7 @@ static void print_shared_memory(void)
            cli_size(free_bytes, available));
     if (free_bytes < USUAL_ARENA_MIN)
         printf("           That is little: all arenas of this machine must fit. Set --arena, or\n"
-               "           enlarge it (mount -o remount,size=8G /dev/shm; docker: --shm-size=8g).\n");
+               "           enlarge it: mount -o remount,size=8G /dev/shm, docker --shm-size=8g.\n");
 }
 
 static void print_limits(void)
@@ -100,7 +100,7 @@ static void print_logind(void)
     enum machine_logind logind = machine_logind();
 
     if (logind == MACHINE_LOGIND_ABSENT)
-        printf("logind     does not run: arenas stay until the job or `aimss clean` removes them\n");
+        printf("logind     does not run: arenas stay until the job or aimss clean removes them\n");
     else if (logind == MACHINE_LOGIND_KEEPS)
         printf("logind     RemoveIPC=no: arenas stay when a user logs out\n");
     else if (getuid() <= SYSTEM_UID_MAX)
@@ -137,7 +137,7 @@ const struct cli_command cli_info = {
     .name = "info",
     .words = "",
     .summary = "tell about this build and this machine",
-    .detail = "Tells what this build is made of and what this machine offers: cores, MPI components,\n"
-              "shared memory, limits, and what they mean for the memory of jobs.",
+    .detail = "Tells what this build is made of and what this machine offers: cores, MPI\n"
+              "components, shared memory, limits, and what they mean for the memory of jobs.",
     .run = run,
 };

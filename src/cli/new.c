@@ -106,7 +106,7 @@ const struct cli_command cli_new = {
     .name = "new",
     .words = "NAME",
     .summary = "write a job to begin with: C file, Makefile, sbatch script",
-    .detail = "Makes a folder NAME with a small job that counts words, the Makefile that builds it\n"
-              "against the installed library, and a script for Slurm.",
+    .detail = "Makes a folder NAME with a small job that counts words, the Makefile that\n"
+              "builds it against the installed library, and a script for Slurm.",
     .run = run,
 };

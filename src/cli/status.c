@@ -112,7 +112,7 @@ const struct cli_command cli_status = {
     .name = "status",
     .words = "DIR",
     .summary = "tell how the job in a directory stands",
-    .detail = "Tells whether the job in DIR runs, has finished, failed, was stopped or died, how far\n"
-              "it is, and which files it has written.",
+    .detail = "Tells whether the job in DIR runs, has finished, failed, was stopped or died,\n"
+              "how far it is, and which files it has written.",
     .run = run,
 };

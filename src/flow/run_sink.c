@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    SHOWN_LINES_MAX = 1000,
     SHOWN_KEY_BYTES = 60,
     SHOWN_LINE_BYTES = SHOWN_KEY_BYTES + 32 /* "...", TAB, count, LF, zero */
 };
@@ -81,6 +80,9 @@ static aimss_status_t prepare_shown(void *arg)
             sink->shown_left = at - sink->shown_at[i];
     }
     sink->show_count = (unsigned)at;
+    sink->shown_lines = calloc(sink->index == 0 ? at + 1 : 1, SHOWN_LINE_BYTES);
+    if (sink->shown_lines == NULL)
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for %zu lines to show; lower --top", at);
     return AIMSS_OK;
 }
 
@@ -156,8 +158,7 @@ static aimss_status_t allocate(struct run_sink *sink, const struct run_sink_opti
     sink->path = malloc(room);
     sink->stages.words = calloc(sink->ranks * SHUFFLE_WORDS_MAX, sizeof *sink->stages.words);
     sink->shown_at = calloc(sink->ranks, sizeof *sink->shown_at);
-    sink->shown_lines = calloc(sink->show_count + 1, SHOWN_LINE_BYTES);
-    if (!sink->path || !sink->stages.words || !sink->shown_at || !sink->shown_lines)
+    if (!sink->path || !sink->stages.words || !sink->shown_at)
         return error_set(AIMSS_E_NO_MEMORY, "no memory for the sink %s", options->file);
     snprintf(sink->path, room, "%s/%s%s", options->out_dir, options->file,
              options->temporary_suffix);
@@ -172,8 +173,7 @@ aimss_status_t run_sink_create(const struct run_sink_options *options, struct ru
     made->env = options->env;
     made->index = options->index;
     made->ranks = shuffle_rank_count(options->shuffle);
-    made->show_count = options->show_count < SHOWN_LINES_MAX ? options->show_count
-                                                             : SHOWN_LINES_MAX;
+    made->show_count = options->show_count;
     made->stages = (struct stages){
         .list = sink_stages, .count = sizeof sink_stages / sizeof sink_stages[0],
         .arg = made, .shuffle = options->shuffle,

@@ -348,7 +348,7 @@ aimss_status_t writers_step(struct writers *writers, bool *busy)
     }
     for (unsigned i = 0; i < writers->count; i++)
         for (uint32_t s = 0; s < writers->list[i]->stream.streamlet_count; s++)
-            if (writers->list[i]->parts[s].commit != NULL)
+            if (!writers->list[i]->waiting && writers->list[i]->parts[s].commit != NULL)
                 step_part(writers->list[i], &writers->list[i]->parts[s], now, &status);
     return status;
 }

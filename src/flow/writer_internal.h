@@ -54,6 +54,7 @@ struct writer {
     uint64_t timeout_ns;
     uint64_t records;
     uint64_t fragment_from;     /* payload above which a record is cut */
+    bool waiting;               /* within a call: due commits are that call's */
     struct writer_part parts[]; /* [streamlet_count] */
 };
 

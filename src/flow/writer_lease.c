@@ -24,8 +24,11 @@ uint64_t writer_deadline(const struct writer *writer)
 aimss_status_t writer_wait(struct writer *writer, uint64_t deadline_ns)
 {
     struct writers_config *config = &writer->writers->config;
-    aimss_status_t status = config->wait(config->wait_arg, deadline_ns);
+    aimss_status_t status;
 
+    writer->waiting = true;
+    status = config->wait(config->wait_arg, deadline_ns);
+    writer->waiting = false;
     if (status == AIMSS_OK && deadline_ns != UINT64_MAX && env_now_ns(config->env) >= deadline_ns)
         status = error_set(AIMSS_TIMEOUT, "stream %s: no memory came within the writer's timeout; "
                            "do its readers keep up? --arena gives the brokers more",

@@ -128,6 +128,8 @@ bool lane_tx_slot(struct lane_tx *tx, uint32_t len_bytes, uint64_t *offset)
         head += tx->slot_bytes - at;
     if (head + len_bytes - tx->slot_tail > tx->slot_bytes) {
         refresh_credit(tx);
+        if (tx->slot_tail == tx->slot_head) /* all are free, the skipped rest too */
+            tx->slot_tail = head;
         if (head + len_bytes - tx->slot_tail > tx->slot_bytes)
             return false;
     }

@@ -53,6 +53,8 @@ static inline struct key_words key_load(const void *data, size_t len_bytes)
     };
     if (__builtin_expect(!key_page_allows(data), 0))
         return key_load_exact(data, len_bytes);
+    /* The compiler must not know the object, whose end this reads over. */
+    __asm__("" : "+r"(data));
     struct key_words key;
     memcpy(key.word, data, sizeof key.word);
     key.word[0] &= mask[len_bytes];

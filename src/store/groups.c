@@ -171,7 +171,9 @@ aimss_status_t groups_accept(struct groups *groups, struct group *group, uint64_
                              uint64_t to)
 {
     uint32_t ordinal = position_segment(to), now = position_segment(group->accepted);
-    bool follows = from == group->accepted || (from == position_make(now + 1, 0));
+    /* A writer may leave a segment that is too small for its next record. */
+    bool follows = from == group->accepted ||
+                   (position_segment(from) > now && position_offset(from) == 0);
 
     if (group->state != GROUP_OPEN)
         return AIMSS_E_REVOKED;

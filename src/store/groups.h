@@ -72,7 +72,7 @@ struct group *groups_find(struct groups *groups, uint32_t id, uint32_t lease);
 bool groups_extend(struct groups *groups, struct group *group, uint64_t len_bytes);
 
 /* Accepts a range that lies in one segment and begins where the accepted part
- * ends (or at the start of the next segment). AIMSS_E_REVOKED under a revoked
+ * ends (or at the start of a later segment). AIMSS_E_REVOKED under a revoked
  * lease, AIMSS_E_INVALID if it does not fit; both change nothing. */
 aimss_status_t groups_accept(struct groups *groups, struct group *group, uint64_t from,
                              uint64_t to);
