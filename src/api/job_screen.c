@@ -61,6 +61,8 @@ void job_screen_progress(struct job_screen *screen, struct aimss_runtime *rt)
     char done[32], total[32], per_second[32];
 
     coordinator_report(rt->coordinator, &report);
+    if (report.bytes_done > report.bytes_total) /* what was pushed has headers, too */
+        report.bytes_done = report.bytes_total;
     save_progress(screen, rt, &report, now);
     if (!screen->progress || report.bytes_total == 0 || seconds < 0.2)
         return;
@@ -144,9 +146,10 @@ void job_screen_result(struct job_screen *screen, struct aimss_runtime *rt,
         print_table(path, table_lines(rt, job));
         printf("%s: %llu lines\n", path, (unsigned long long)report.sink_lines);
     }
-    printf("%s: %sB in %.2f s, %.3f GB/s, %u brokers, %u compute ranks\n", job->name,
-           human((double)report.bytes_done, bytes), seconds,
-           (double)report.bytes_done / seconds / 1e9, rt->net->broker_count,
-           rt->net->compute_count);
+    printf("%s: %sB in %.2f s, %.3f GB/s, %u broker%s, %u compute rank%s\n", job->name,
+           human((double)report.bytes_total, bytes), seconds,
+           (double)report.bytes_total / seconds / 1e9, rt->net->broker_count,
+           rt->net->broker_count == 1 ? "" : "s", rt->net->compute_count,
+           rt->net->compute_count == 1 ? "" : "s");
     fflush(stdout);
 }

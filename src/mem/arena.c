@@ -88,7 +88,7 @@ aimss_status_t arena_create(const char *name, uint64_t len_bytes,
     if (len_bytes < ARENA_MIN_BYTES)
         return error_set(AIMSS_E_INVALID, "an arena of %llu bytes is too small; --arena takes "
                          "%d bytes or more", (unsigned long long)len_bytes, ARENA_MIN_BYTES);
-    status = shm_create(name, page_align(len_bytes), "--arena", &made.shm);
+    status = shm_create(name, len_bytes & ~(uint64_t)(ARENA_PAGE_BYTES - 1), "--arena", &made.shm);
     if (status != AIMSS_OK)
         return status;
     write_header(&made, identity);

@@ -79,7 +79,8 @@ struct arena {
  * what is free, shared by the node's brokers, 512 MiB at most. */
 uint64_t arena_default_bytes(unsigned brokers_on_node);
 
-/* Creates the arena of this broker. boot id and uid are filled in here. */
+/* Creates the arena of this broker, in whole pages. boot id and uid are filled
+ * in here. AIMSS_E_INVALID below ARENA_MIN_BYTES; else as shm_create(). */
 struct arena_identity {
     uint8_t job_uuid[16];
     uint32_t run, membership, rank;

@@ -15,6 +15,8 @@
 
 #define SHM_DIR "/dev/shm"
 
+enum { ALLOCATE_BYTES = 4 * 1024 * 1024 };
+
 void shm_name(char name[SHM_NAME_BYTES], const char *job, unsigned rank, const char *kind)
 {
     snprintf(name, SHM_NAME_BYTES, SHM_DIR "/aimss-%u-%s-r%u.%s", (unsigned)geteuid(), job, rank,
@@ -72,8 +74,30 @@ uint64_t shm_free_bytes(void)
                    min_u64(machine_free_bytes(), cgroup_free_bytes()));
 }
 
-static aimss_status_t no_space(const char *name, uint64_t len_bytes, const char *option)
+/* In pieces: a signal undoes the call that it interrupts, and only that. */
+static int allocate(int fd, uint64_t len_bytes)
 {
+    uint64_t done = 0;
+
+    while (done < len_bytes) {
+        uint64_t piece_bytes = min_u64(len_bytes - done, ALLOCATE_BYTES);
+        int failure = posix_fallocate(fd, (off_t)done, (off_t)piece_bytes);
+
+        if (failure == 0)
+            done += piece_bytes;
+        else if (failure != EINTR)
+            return failure;
+    }
+    return 0;
+}
+
+static aimss_status_t allocate_failed(const char *name, uint64_t len_bytes, const char *option,
+                                      int failure)
+{
+    if (failure != ENOSPC)
+        return error_set(AIMSS_E_IO, "%s: cannot allocate %llu MiB: %s; ask for less with %s, or "
+                         "lift what limits it", name, (unsigned long long)(len_bytes >> 20),
+                         strerror(failure), option);
     return error_set(AIMSS_E_NO_SPACE,
                      "%s needs %llu MiB, but %llu MiB of shared memory are free; "
                      "ask for less with %s, or enlarge /dev/shm",
@@ -108,8 +132,9 @@ aimss_status_t shm_create(const char *name, uint64_t len_bytes, const char *opti
                          name, strerror(errno));
     flock(made.fd, LOCK_SH);
     /* Checked first, so that a size beyond the machine does not fill it up. */
-    failure = len_bytes > shm_free_bytes() ? ENOSPC : posix_fallocate(made.fd, 0, (off_t)len_bytes);
-    status = failure != 0 ? no_space(name, len_bytes, option) : map_file(&made, true);
+    failure = len_bytes > shm_free_bytes() ? ENOSPC : allocate(made.fd, len_bytes);
+    status = failure != 0 ? allocate_failed(name, len_bytes, option, failure)
+                          : map_file(&made, true);
     if (status != AIMSS_OK) {
         close(made.fd);
         unlink(name);

@@ -24,7 +24,7 @@ struct shm {
 void shm_name(char name[SHM_NAME_BYTES], const char *job, unsigned rank, const char *kind);
 
 /* Creates and maps a file; AIMSS_E_NO_SPACE names size, what is free, and the
- * option that asks for less; AIMSS_E_EXISTS if the name is taken. */
+ * option that asks for less; AIMSS_E_EXISTS if the name is taken; AIMSS_E_IO. */
 aimss_status_t shm_create(const char *name, uint64_t len_bytes, const char *option,
                           struct shm *shm);
 

@@ -51,7 +51,7 @@ static inline struct key_words key_load(const void *data, size_t len_bytes)
         UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
         UINT64_MAX, UINT64_MAX
     };
-    if (__builtin_expect(!key_page_allows(data), 0))
+    if (__builtin_expect(len_bytes == 0 || !key_page_allows(data), 0)) /* empty: may be NULL */
         return key_load_exact(data, len_bytes);
     /* The compiler must not know the object, whose end this reads over. */
     __asm__("" : "+r"(data));
