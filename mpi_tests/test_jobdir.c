@@ -229,7 +229,7 @@ static void a_read_only_directory_is_refused(void **state)
         if (jobdir_open("readonly", options, &dir) != AIMSS_E_IO ||
             strstr(error_text(), "Permission denied") == NULL)
             _exit(3);
-        _exit(jobdir_open("new-below-readonly", options, &dir) == AIMSS_E_IO ? 0 : 4);
+        _exit(jobdir_open("readonly/below", options, &dir) == AIMSS_E_IO ? 0 : 4);
     }
     waitpid(child, &status, 0);
     assert_int_equal(status, 0);

@@ -83,6 +83,7 @@ struct sim_rank {
     unsigned messages;
     ucontext_t context;
     aimss_status_t status;
+    unsigned revoke_rank;       /* a broker: revokes that rank's leases at its next look */
     bool revoked;
     char error[ERROR_TEXT_BYTES]; /* the rank's part of the thread's last error */
 };

@@ -151,7 +151,7 @@ static aimss_status_t run_job(struct aimss_job *job, int *rank)
     struct aimss_runtime *rt;
     aimss_status_t status;
 
-    MPI_Comm_rank(MPI_COMM_WORLD, rank);
+    *rank = mpi_net_world_rank();
     status = runtime_start(&start, &rt);
     if (status != AIMSS_OK)
         return status;

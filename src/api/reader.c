@@ -169,12 +169,6 @@ aimss_status_t aimss_reader_close(struct aimss_reader *reader)
 
 /* ---- buffers */
 
-aimss_status_t aimss_buffer_record(const struct aimss_buffer *buffer, uint64_t *cursor,
-                                   struct aimss_record *record)
-{
-    return buffer_record(buffer, cursor, record);
-}
-
 void *aimss_buffer_data(struct aimss_buffer *buffer, size_t *len_bytes)
 {
     if (len_bytes != NULL)

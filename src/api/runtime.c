@@ -68,6 +68,7 @@ static aimss_status_t open_arena(struct aimss_runtime *rt, const struct runtime_
     struct arena_identity identity = { .run = shared->run, .rank = rt->net->rank };
     uint64_t bytes = setting(start, rt->given.arena_bytes, "arena");
     char name[SHM_NAME_BYTES];
+    aimss_status_t status;
 
     if (rt->role != AIMSS_ROLE_BROKER)
         return AIMSS_OK;
@@ -75,7 +76,10 @@ static aimss_status_t open_arena(struct aimss_runtime *rt, const struct runtime_
         bytes = arena_default_bytes(mpi_net_brokers_on_machine(rt->mpi));
     memcpy(identity.job_uuid, shared->uuid, sizeof identity.job_uuid);
     shm_name(name, rt->job, rt->net->rank, "arena");
-    return arena_create(name, bytes, &identity, &rt->arena);
+    status = arena_create(name, bytes, &identity, &rt->arena);
+    if (status == AIMSS_OK)
+        arena_touch(&rt->arena);
+    return status;
 }
 
 static aimss_status_t open_memory(struct aimss_runtime *rt, const struct runtime_start *start)

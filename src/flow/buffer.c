@@ -10,6 +10,8 @@
 #include "flow/inbox.h"
 #include "log/chunk.h"
 
+#include <aimss.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,11 @@ aimss_status_t buffer_record(const struct aimss_buffer *buffer, uint64_t *cursor
     *cursor = place_keep(place);
     return AIMSS_OK;
 }
+
+/* The public name of the same function: one call a record is enough. */
+aimss_status_t aimss_buffer_record(const struct aimss_buffer *buffer, uint64_t *cursor,
+                                   struct aimss_record *record)
+    __attribute__((alias("buffer_record")));
 
 void buffer_release(struct aimss_buffer *buffer)
 {

@@ -183,6 +183,15 @@ aimss_status_t push_revoke(struct push *push, const struct wire_message *message
     return push_check_closed(push, streamlet, (unsigned)message->c);
 }
 
+/* A record that a lost writer has begun will never end: nobody waits for it. */
+static bool awaits_rest(const struct group *group, unsigned number)
+{
+    const struct group_cursor *cursor = &group->cursors[number];
+
+    return cursor->open && (group->state != GROUP_REVOKED ||
+                            !group_drained(group, cursor->pushed));
+}
+
 /* The marker may go out once no record is cut in two by it. */
 aimss_status_t push_check_closed(struct push *push, struct streamlet *streamlet, unsigned number)
 {
@@ -191,7 +200,7 @@ aimss_status_t push_check_closed(struct push *push, struct streamlet *streamlet,
     if (feed->state != FEED_CLOSING)
         return AIMSS_OK;
     for (const struct group *g = streamlet->groups; g != NULL; g = g->streamlet_next)
-        if (g->cursors[number].open)
+        if (awaits_rest(g, number))
             return AIMSS_OK;
     feed->state = FEED_REVOKING;
     return push_marker(push, streamlet, number, LANE_REVOKE);
@@ -318,5 +327,45 @@ aimss_status_t push_check_end(struct push *push, struct streamlet *streamlet)
         feed->ended = true;
         status = push_marker(push, streamlet, g, LANE_STREAM_END);
     }
+    return status;
+}
+
+static aimss_status_t revoke_group(struct push *push, struct streamlet *streamlet,
+                                   struct group *group)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    groups_revoke(push->groups, group);
+    for (unsigned g = 0; g < streamlet->stream->consumer_groups && status == AIMSS_OK; g++) {
+        if (group->next != NULL)
+            push_enqueue(streamlet, group->next, g);
+        status = push_check_closed(push, streamlet, g);
+    }
+    return status == AIMSS_OK ? push_check_end(push, streamlet) : status;
+}
+
+static aimss_status_t revoke_in(struct push *push, struct streamlet *streamlet, unsigned rank,
+                                unsigned *count)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    for (struct group *g = streamlet->groups; g != NULL && status == AIMSS_OK;
+         g = g->streamlet_next) {
+        if (g->writer_rank != rank || g->state != GROUP_OPEN)
+            continue;
+        status = revoke_group(push, streamlet, g);
+        ++*count;
+    }
+    return status;
+}
+
+aimss_status_t push_revoke_writer(struct push *push, unsigned rank, unsigned *count)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    *count = 0;
+    for (unsigned s = 0; s < push->stream_count; s++)
+        for (uint32_t i = 0; i < push->streams[s]->count && status == AIMSS_OK; i++)
+            status = revoke_in(push, &push->streams[s]->streamlets[i], rank, count);
     return status;
 }

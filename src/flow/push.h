@@ -36,6 +36,10 @@ aimss_status_t push_accept(struct push *push, struct group *group, uint64_t from
                            bool open);
 void push_close_group(struct push *push, struct group *group);
 
+/* Revokes the leases of a compute rank's writers: its open groups end at what
+ * is accepted. *count: how many there were. */
+aimss_status_t push_revoke_writer(struct push *push, unsigned rank, unsigned *count);
+
 /* Streamlets of a stream that live on this broker: [first, end). */
 void push_own_streamlets(const struct push *push, const struct wire_stream *stream,
                          uint32_t *first, uint32_t *end);

@@ -64,13 +64,13 @@ bool worker_ready(const struct worker *worker)
 /* Full between two records, not within one: a record's emits are not cut. */
 static bool is_full(const struct worker *worker)
 {
-    if (worker->counting)
-        return worker->combiner.over ||
-               (word_load(&worker->hand_over) != 0 &&
-                2 * counts_bytes(&worker->combiner) > worker->combiner.options.soft_bytes);
-    uint64_t share = word_load(&worker->hand_over) ? 2 * worker->log.held_bytes
-                                                   : worker->log.held_bytes;
-    return share > worker->log_soft_bytes;
+    uint64_t soft_bytes = worker->counting ? worker->combiner.options.soft_bytes
+                                           : worker->log_soft_bytes;
+    uint64_t used_bytes = worker->counting ? counts_key_bytes(&worker->combiner)
+                                           : worker->log.held_bytes;
+    if (worker->counting ? worker->combiner.over : used_bytes > soft_bytes)
+        return true;
+    return word_load(&worker->hand_over) != 0 && 3 * used_bytes > soft_bytes;
 }
 
 /* A callback's error gets the place of its record, others name their own. */

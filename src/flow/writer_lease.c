@@ -14,6 +14,8 @@
 
 enum { GROUP_FULL_SEGMENTS = 16, SEGMENT_GROWTH = 4 };
 
+static const uint64_t patience_ns = UINT64_C(10000000000);
+
 uint64_t writer_deadline(const struct writer *writer)
 {
     if (writer->timeout_ns == 0)
@@ -239,10 +241,26 @@ static aimss_status_t adopt_segment(struct writer *writer, struct writer_part *p
     return AIMSS_OK;
 }
 
+/* Nobody should wait in silence: mostly the stream has no reader. */
+static void say_waiting(const struct writer *writer, const struct writer_part *part,
+                        uint64_t *since_ns)
+{
+    uint64_t now = env_now_ns(writer->writers->config.env);
+
+    if (*since_ns == 0)
+        *since_ns = now;
+    if (*since_ns == UINT64_MAX || now - *since_ns < patience_ns)
+        return;
+    *since_ns = UINT64_MAX; /* said once */
+    diag(DIAG_WARNING, "stream %s, streamlet %u: a writer has waited 10 s for memory of the broker "
+         "on rank %u; do all consumer groups of the stream read, and is the arena large enough "
+         "(--arena)?", writer->stream.name, streamlet_of(writer, part), part->broker);
+}
+
 /* The current segment is used up: commit its rest, take the granted one. */
 static aimss_status_t next_segment(struct writer *writer, struct writer_part *part, uint64_t need)
 {
-    uint64_t deadline = writer_deadline(writer);
+    uint64_t deadline = writer_deadline(writer), since = 0;
     aimss_status_t status = part->has_group ? writer_commit(writer, part, true) : AIMSS_OK;
 
     if (status == AIMSS_OK && part->full_segments >= GROUP_FULL_SEGMENTS)
@@ -254,6 +272,7 @@ static aimss_status_t next_segment(struct writer *writer, struct writer_part *pa
             return error_set(AIMSS_E_REVOKED, "stream %s, streamlet %u: the broker has revoked "
                              "this writer's lease", writer->stream.name,
                              streamlet_of(writer, part));
+        say_waiting(writer, part, &since);
         status = writer_wait(writer, deadline);
     }
     return status == AIMSS_OK ? adopt_segment(writer, part) : status;

@@ -82,7 +82,7 @@ static void write_header(struct arena *arena, const struct arena_identity *ident
 aimss_status_t arena_create(const char *name, uint64_t len_bytes,
                             const struct arena_identity *identity, struct arena *arena)
 {
-    struct arena made;
+    struct arena made = { 0 };
     aimss_status_t status;
 
     if (len_bytes < ARENA_MIN_BYTES)
@@ -112,10 +112,16 @@ struct arena_segment *arena_chains(struct arena *arena)
     return (struct arena_segment *)(arena->shm.base + arena->header->chains_at);
 }
 
+void arena_touch(struct arena *arena)
+{
+    shm_touch_start(&arena->touch, arena->shm.base, arena->shm.len_bytes);
+}
+
 void arena_close(struct arena *arena, bool remove)
 {
     if (arena->shm.base == NULL)
         return;
+    shm_touch_stop(&arena->touch);
     if (remove)
         shm_remove(arena->shm.name);
     shm_close(&arena->shm);

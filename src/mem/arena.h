@@ -73,6 +73,7 @@ static_assert(sizeof(struct arena_segment) == 16, "a chain entry");
 struct arena {
     struct shm shm;
     const struct arena_header *header;
+    struct shm_touch touch;
 };
 
 /* How many bytes an arena should have when none are asked for: a quarter of
@@ -87,6 +88,9 @@ struct arena_identity {
 };
 aimss_status_t arena_create(const char *name, uint64_t len_bytes,
                             const struct arena_identity *identity, struct arena *arena);
+
+/* Maps all pages ahead of their use, in the background; until arena_close(). */
+void arena_touch(struct arena *arena);
 
 /* Tables of the own arena, writable. */
 struct arena_group *arena_groups(struct arena *arena);  /* [2 * group_max] */

@@ -185,6 +185,42 @@ void shm_unmap_writable(struct shm *shm, char *base)
     munmap(base, shm->len_bytes);
 }
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels refuse it, and faults do the work */
+#endif
+
+enum { TOUCH_STEP_BYTES = 16 * 1024 * 1024 };
+
+static void *touch_pages(void *arg)
+{
+    struct shm_touch *touch = arg;
+
+    for (uint64_t at = 0; at < touch->len_bytes; at += TOUCH_STEP_BYTES) {
+        uint64_t left = touch->len_bytes - at;
+
+        if (__atomic_load_n(&touch->stop, __ATOMIC_RELAXED) != 0 ||
+            madvise(touch->base + at, left < TOUCH_STEP_BYTES ? left : TOUCH_STEP_BYTES,
+                    MADV_POPULATE_READ) != 0)
+            break;
+    }
+    return NULL;
+}
+
+void shm_touch_start(struct shm_touch *touch, char *base, uint64_t len_bytes)
+{
+    *touch = (struct shm_touch){ .base = base, .len_bytes = len_bytes };
+    touch->running = pthread_create(&touch->thread, NULL, touch_pages, touch) == 0;
+}
+
+void shm_touch_stop(struct shm_touch *touch)
+{
+    if (!touch->running)
+        return;
+    __atomic_store_n(&touch->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(touch->thread, NULL);
+    touch->running = false;
+}
+
 void shm_remove(const char *name)
 {
     unlink(name);

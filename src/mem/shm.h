@@ -9,9 +9,20 @@
 #define AIMSS_MEM_SHM_H
 
 #include <aimss/types.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 enum { SHM_NAME_BYTES = 96 };
+
+/* A thread that maps pages ahead of their use, so that no fault is on a data
+ * path. Reading faults suffice: tmpfs maps them writable where that is allowed. */
+struct shm_touch {
+    pthread_t thread;
+    bool running;
+    uint32_t stop;
+    char *base;
+    uint64_t len_bytes;
+};
 
 struct shm {
     int fd;
@@ -34,6 +45,11 @@ aimss_status_t shm_attach(const char *name, bool writable, struct shm *shm);
 /* Maps the same file once more, writable. */
 aimss_status_t shm_map_writable(struct shm *shm, char **base);
 void shm_unmap_writable(struct shm *shm, char *base);
+
+/* Touches a mapping in the background. A failure to do so costs speed only.
+ * touch stays where it is until shm_touch_stop(), which comes before unmapping. */
+void shm_touch_start(struct shm_touch *touch, char *base, uint64_t len_bytes);
+void shm_touch_stop(struct shm_touch *touch);
 
 /* Free bytes under /dev/shm, also bounded by the memory that the machine and
  * the cgroup have left; 0 if unknown. */

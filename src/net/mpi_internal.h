@@ -18,6 +18,7 @@ struct mpi_outgoing {
 struct mpi_near_arena {
     struct shm shm;
     char *writable;
+    struct shm_touch touch, touch_writable;
 };
 
 struct mpi_net {

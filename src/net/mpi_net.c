@@ -61,6 +61,14 @@ aimss_status_t mpi_net_check(void)
     return check_level();
 }
 
+int mpi_net_world_rank(void)
+{
+    int rank = 0;
+
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank;
+}
+
 void mpi_net_finalize(void)
 {
     int done = 0;
@@ -225,6 +233,9 @@ static aimss_status_t attach_peers(struct mpi_net *m, const struct mpi_net_memor
             continue;
         shm_name(name, memory->job, r, "arena");
         status = shm_attach(name, false, &m->arenas[r].shm);
+        if (status == AIMSS_OK)
+            shm_touch_start(&m->arenas[r].touch, m->arenas[r].shm.base,
+                            m->arenas[r].shm.len_bytes);
     }
     return status;
 }
@@ -328,6 +339,8 @@ void mpi_net_destroy(struct mpi_net *net)
     for (unsigned r = 0; net->near != NULL && net->arenas != NULL && r < net->base.rank_count;
          r++) {
         shm_close(&net->near[r]);
+        shm_touch_stop(&net->arenas[r].touch);
+        shm_touch_stop(&net->arenas[r].touch_writable);
         if (net->arenas[r].writable != NULL)
             shm_unmap_writable(&net->arenas[r].shm, net->arenas[r].writable);
         shm_close(&net->arenas[r].shm);

@@ -51,6 +51,7 @@ void mpi_net_destroy(struct mpi_net *net);
 aimss_status_t mpi_net_init(int *argc, char ***argv, bool *ours);
 /* The same of a program that must have initialised MPI already. */
 aimss_status_t mpi_net_check(void);
+int mpi_net_world_rank(void);
 void mpi_net_finalize(void);
 
 #endif

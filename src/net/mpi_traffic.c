@@ -34,8 +34,11 @@ static char *map_arena(struct mpi_net *m, unsigned rank, bool writable)
         return m->own_arena != NULL ? m->own_arena->shm.base : NULL;
     if (!writable || arena->shm.base == NULL)
         return arena->shm.base;
-    if (arena->writable == NULL && shm_map_writable(&arena->shm, &arena->writable) != AIMSS_OK)
-        return NULL;
+    if (arena->writable == NULL) {
+        if (shm_map_writable(&arena->shm, &arena->writable) != AIMSS_OK)
+            return NULL;
+        shm_touch_start(&arena->touch_writable, arena->writable, arena->shm.len_bytes);
+    }
     return arena->writable;
 }
 

@@ -353,6 +353,16 @@ aimss_status_t broker_step(struct broker *broker, bool control, bool *busy)
     return status == AIMSS_OK ? AIMSS_OK : report_failure(broker, status);
 }
 
+unsigned broker_revoke_writer(struct broker *broker, unsigned rank)
+{
+    unsigned count;
+    aimss_status_t status = push_revoke_writer(broker->push, rank, &count);
+
+    if (status != AIMSS_OK)
+        report_failure(broker, status);
+    return count;
+}
+
 aimss_status_t broker_outcome(const struct broker *broker, const char **text)
 {
     *text = broker->outcome_text;

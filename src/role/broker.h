@@ -29,4 +29,8 @@ void broker_destroy(struct broker *broker);
 aimss_status_t broker_step(struct broker *broker, bool control, bool *busy);
 aimss_status_t broker_outcome(const struct broker *broker, const char **text);
 
+/* Seals what the writers of a suspected rank hold open, between two steps; how
+ * many groups that were. They learn it with their next commit. */
+unsigned broker_revoke_writer(struct broker *broker, unsigned rank);
+
 #endif

@@ -133,6 +133,11 @@ static aimss_status_t limit_reached(struct counts *counts)
                      counts->used_count, options->limit_bytes, options->option_bytes);
 }
 
+static bool is_soft_below(const struct counts *counts, uint64_t bytes)
+{
+    return counts->options.soft_bytes != 0 && bytes > counts->options.soft_bytes;
+}
+
 /* Room for one more key with block_bytes more of blocks: grows while that is
  * allowed, then lets the table become fuller, then gives up. */
 static aimss_status_t make_room(struct counts *counts, uint64_t block_bytes)
@@ -141,12 +146,15 @@ static aimss_status_t make_room(struct counts *counts, uint64_t block_bytes)
     uint64_t bytes = counts_bytes(counts) + block_bytes + counts->options.reserve_per_key_bytes;
     if (bytes > counts->options.limit_bytes)
         return limit_reached(counts);
-    if (counts->options.soft_bytes != 0 && bytes > counts->options.soft_bytes)
+    if (block_bytes != 0 && is_soft_below(counts, counts->blocks.held_bytes + block_bytes))
         counts->over = true;
     if (counts->used_count < counts->grow_at_count)
         return AIMSS_OK;
+    bytes += slots_bytes(slot_count);
+    if (is_soft_below(counts, bytes))
+        counts->over = true;
     bool may_grow = slot_count < counts->reserved_slots && slot_count <= UINT32_MAX / 2 &&
-                    bytes + slots_bytes(slot_count) <= counts->options.limit_bytes;
+                    bytes <= counts->options.limit_bytes;
     if (may_grow)
         return slots_double(counts);
     if (counts->used_count >= keys_at_most(slot_count))
@@ -248,9 +256,28 @@ void counts_settle(struct counts *counts)
     }
 }
 
+/* Slots beyond the soft limit, which one huge record may have needed, go back. */
+static void slots_clear(struct counts *counts)
+{
+    uint64_t slot_count = counts->mask + 1, keep_count = slot_count;
+    while (keep_count > SLOTS_FIRST && is_soft_below(counts, slots_bytes(keep_count)))
+        keep_count /= 2;
+    uint64_t keep_bytes = slots_bytes(keep_count);
+    memset(counts->slots, 0, keep_bytes);
+    if (keep_count < slot_count)
+        madvise((char *)counts->slots + keep_bytes, slots_bytes(slot_count) - keep_bytes,
+                MADV_DONTNEED); /* zeros when they are used again */
+    counts->mask = keep_count - 1;
+}
+
+uint64_t counts_key_bytes(const struct counts *counts)
+{
+    return slots_bytes(counts->used_count) + counts->blocks.held_bytes;
+}
+
 void counts_clear(struct counts *counts)
 {
-    memset(counts->slots, 0, slots_bytes(counts->mask + 1));
+    slots_clear(counts);
     memset(counts->ring, 0, sizeof counts->ring);
     blocks_clear(&counts->blocks);
     counts->used_count = 0;

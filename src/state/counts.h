@@ -57,7 +57,7 @@ struct counts {
     uint64_t used_count;    /* distinct keys */
     uint64_t grow_at_count;
     unsigned ring_at;
-    bool over;              /* more than soft_bytes are in use */
+    bool over;              /* the keys have outgrown soft_bytes */
     aimss_status_t status;
     struct counts_waiting ring[COUNTS_RING];
     struct counts_options options;
@@ -74,7 +74,10 @@ uint64_t counts_bytes(const struct counts *counts);
 /* Counts what waits in the ring; before any look at the table. */
 void counts_settle(struct counts *counts);
 
-/* Forgets all keys; the slots in use stay as many. */
+/* The part of that which keys fill. */
+uint64_t counts_key_bytes(const struct counts *counts);
+
+/* Forgets all keys; slots within the soft limit stay in use. */
 void counts_clear(struct counts *counts);
 
 /* The next key at *cursor (0 first) of a settled table, false at the end. The

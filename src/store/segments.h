@@ -1,9 +1,9 @@
 /* segments.h: which pages of an arena are free: a buddy allocator.
  *
  * Segments are powers of two from one page to 64 MiB and aligned to their own
- * size. The most recently freed one goes out first, because it is still in a
- * cache. Free lists live in process memory and are rebuilt from the group
- * table, not kept in the arena.
+ * size, counted from the first. The most recently freed one goes out first,
+ * because it is still in a cache. Free lists live in process memory and are
+ * rebuilt from the group table, not kept in the arena.
  */
 #ifndef AIMSS_STORE_SEGMENTS_H
 #define AIMSS_STORE_SEGMENTS_H

@@ -1,0 +1,213 @@
+/* job.c: the ranks and roles of one schedule, from creation to end.
+ *
+ * A rank is what api/runtime.c makes of a process, but for MPI: a runtime with
+ * its net, its env and its role. Service ranks run runtime_serve(); compute
+ * ranks run the test's function first.
+ */
+#include "sim/sim_internal.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLOCK_STARTS_NS = 1000 * 1000 * 1000 };
+
+static void draw_manner(struct sim *sim)
+{
+    static const unsigned bursts[] = { 1, 8, 40, 200 };
+    static const unsigned delays[] = { 1, 2000, 50 * 1000, 2000 * 1000 };
+    static const unsigned lands[] = { 2, 4, 16, 200 };
+    uint64_t *random = &sim->random;
+
+    sim->manner = (struct sim_manner){
+        .burst_max = bursts[sim_below(random, 4)],
+        .message_delay_ns = delays[sim_below(random, 4)],
+        .task_delay_ns = delays[sim_below(random, 4)],
+        .put_lands_in = lands[sim_below(random, 4)],
+        .slow_rank = SIM_RANKS_MAX
+    };
+    if (sim_one_in(random, 3))
+        sim->manner.slow_rank = (unsigned)sim_below(random, sim->rank_count);
+}
+
+/* The arena has the header of a real one, but ends where the schedule says. */
+static void open_arena(struct sim_rank *rank)
+{
+    struct sim *sim = rank->sim;
+    char *base = sim->memory->arena[rank->net.rank];
+    struct arena_header *header = (struct arena_header *)base;
+
+    *header = sim->memory->header;
+    header->len_bytes = header->segments_at + sim->config.arena_bytes;
+    rank->rt.arena = (struct arena){ .shm = { .fd = -1, .base = base,
+                                              .len_bytes = header->len_bytes },
+                                     .header = header };
+}
+
+static aimss_status_t open_role(struct sim_rank *rank)
+{
+    const struct sim_config *config = &rank->sim->config;
+    struct coordinator_config coordinator = { .env = &rank->env, .net = &rank->net };
+    struct broker_config broker = { .env = &rank->env, .net = &rank->net,
+                                    .arena = &rank->rt.arena,
+                                    .io_threads = config->io_threads,
+                                    .record_max_bytes = config->record_max_bytes };
+    struct compute_config compute = { .env = &rank->env, .net = &rank->net,
+                                      .record_max_bytes = config->record_max_bytes,
+                                      .slot_bytes = config->slot_bytes };
+
+    switch (rank->rt.role) {
+    case AIMSS_ROLE_COORDINATOR:
+        return coordinator_create(&coordinator, &rank->rt.coordinator);
+    case AIMSS_ROLE_BROKER:
+        open_arena(rank);
+        return broker_create(&broker, &rank->rt.broker);
+    default:
+        return compute_create(&compute, &rank->rt.compute);
+    }
+}
+
+static void run_rank(unsigned low, unsigned high)
+{
+    struct sim_rank *rank = (struct sim_rank *)((uintptr_t)high << 32 | low);
+    struct sim *sim = rank->sim;
+
+    if (rank->rt.role == AIMSS_ROLE_COMPUTE)
+        sim->config.app(rank, sim->config.app_arg);
+    rank->status = runtime_serve(&rank->rt);
+    rank->state = SIM_DONE;
+    sim_note(sim, "ends", rank->net.rank, (uint64_t)(int64_t)rank->status);
+    /* Returning goes to uc_link, the scheduler. */
+}
+
+static void start_rank(struct sim_rank *rank)
+{
+    struct sim *sim = rank->sim;
+    uintptr_t self = (uintptr_t)rank;
+
+    getcontext(&rank->context);
+    rank->context.uc_stack.ss_sp = sim->memory->stack[rank->net.rank];
+    rank->context.uc_stack.ss_size = SIM_STACK_BYTES;
+    rank->context.uc_link = &sim->context;
+    makecontext(&rank->context, (void (*)(void))run_rank, 2, (unsigned)self,
+                (unsigned)(self >> 32));
+}
+
+static void open_rank(struct sim *sim, unsigned number)
+{
+    struct sim_rank *rank = &sim->ranks[number];
+
+    rank->sim = sim;
+    rank->env = (struct env){ .ops = &sim->env_ops, .self = rank };
+    sim_net_open(rank);
+    rank->rt.env = &rank->env;
+    rank->rt.net = &rank->net;
+    rank->rt.options = sim->config.options;
+    rank->rt.run = 1;
+    rank->rt.role = number == 0                          ? AIMSS_ROLE_COORDINATOR
+                    : number <= sim->roles.broker_count ? AIMSS_ROLE_BROKER
+                                                        : AIMSS_ROLE_COMPUTE;
+    if (open_role(rank) != AIMSS_OK)
+        sim_fail(sim, "rank %u cannot start: %s", number, error_text());
+    start_rank(rank);
+}
+
+struct sim *sim_create(const struct sim_config *config, struct sim_memory *memory)
+{
+    struct sim *sim = calloc(1, sizeof *sim);
+
+    if (sim == NULL)
+        abort();
+    sim->config = *config;
+    sim->memory = memory;
+    sim->random = config->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    sim->rank_count = config->rank_count;
+    sim->now_ns = CLOCK_STARTS_NS;
+    sim->net_ops = sim_net_ops;
+    sim->env_ops = sim_env_ops;
+    sim_fault_plant(sim);
+    sim_memory_reset(memory, sim->rank_count);
+    error_set(AIMSS_OK, "%s", "");
+    if (roles_create(sim->rank_count, sim->config.node_of, config->broker_count, 0,
+                     &sim->roles) != AIMSS_OK)
+        sim_fail(sim, "%s", error_text());
+    draw_manner(sim);
+    for (unsigned r = 0; r < sim->rank_count; r++)
+        open_rank(sim, r);
+    return sim;
+}
+
+void sim_destroy(struct sim *sim)
+{
+    if (sim == NULL)
+        return;
+    for (unsigned r = 0; r < sim->rank_count; r++) {
+        struct sim_rank *rank = &sim->ranks[r];
+
+        coordinator_destroy(rank->rt.coordinator);
+        broker_destroy(rank->rt.broker);
+        compute_destroy(rank->rt.compute);
+        sim_net_close(rank);
+    }
+    roles_clear(&sim->roles);
+    free(sim);
+}
+
+/* ---- what a test may ask */
+
+uint64_t sim_hash(const struct sim *sim)
+{
+    return sim->hash;
+}
+
+uint64_t sim_steps(const struct sim *sim)
+{
+    return sim->steps;
+}
+
+uint64_t sim_now_ns(const struct sim *sim)
+{
+    return sim->now_ns;
+}
+
+aimss_status_t sim_rank_status(const struct sim *sim, unsigned rank)
+{
+    return sim->ranks[rank].status;
+}
+
+bool sim_was_revoked(const struct sim *sim, unsigned rank)
+{
+    return sim->ranks[rank].revoked;
+}
+
+bool sim_read_failed(const struct sim *sim)
+{
+    return sim->read_failed;
+}
+
+struct aimss_runtime *sim_runtime(struct sim_rank *rank)
+{
+    return &rank->rt;
+}
+
+struct sim *sim_of(struct sim_rank *rank)
+{
+    return rank->sim;
+}
+
+unsigned sim_groups_held(const struct sim *sim, unsigned broker, bool revoked)
+{
+    const struct sim_rank *rank = &sim->ranks[sim->roles.broker_ranks[broker]];
+    const struct arena_group *table = (const void *)(rank->rt.arena.shm.base +
+                                                     rank->rt.arena.header->groups_at);
+    unsigned held = 0;
+
+    for (uint32_t slot = 0; slot < rank->rt.arena.header->group_max; slot++) {
+        const struct arena_group *copies = &table[2 * slot];
+        const struct arena_group *now = &copies[copies[1].sequence > copies[0].sequence];
+
+        held += now->state != GROUP_FREE && (now->state == GROUP_REVOKED) == revoked;
+    }
+    return held;
+}
