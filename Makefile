@@ -65,7 +65,7 @@ endif
 .SECONDARY:
 .SUFFIXES:
 
-all: $(STATIC) $(SHARED) $(PROGRAMS) ## build the libraries, the aimss command and the jobs
+all: $(STATIC) $(SHARED) $(PROGRAMS) $B/man/aimss.1 ## build the libraries, the aimss command and the jobs
 
 tests: all $(TESTS) ## build all and the test programs
 
@@ -181,19 +181,23 @@ tidy: tests ## check layers, names, lengths, headers, warnings and symbols
 mutants: tests ## break the code in known ways and demand that the tests notice
 	$Qscripts/mutants
 
-BENCH_CASES := ingest push latency wordcount
+BENCH_CASES := ingest push latency sum wordcount idle
 .PHONY: $(BENCH_CASES:%=bench-%)
 
-bench: benches ## run all benches, or one: bench-ingest bench-push bench-latency bench-wordcount
+bench: benches ## run all benches, or one: bench-ingest, -push, -latency, -sum, -wordcount, -idle
 	$Qfailed=0; for case in $(BENCH_CASES); do bench/run $$case || failed=1; done; exit $$failed
 
 $(BENCH_CASES:%=bench-%): bench-%: benches
 	$Qbench/run $*
 
+# The command knows its options, so it writes that part of its page.
+$B/man/aimss.1: $B/bin/aimss doc/aimss.1.in scripts/man
+	$Qmkdir -p $(@D); scripts/man $B/bin/aimss doc/aimss.1.in >$@
+
 # ---- installation
 
 DEST = $(DESTDIR)$1
-MAN1 = $(wildcard doc/*.1 build/man/*.1)
+MAN1 = $B/man/aimss.1
 MAN3 = $(wildcard doc/*.3)
 
 $B/aimss.pc: src/aimss.pc.in FORCE

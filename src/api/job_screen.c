@@ -12,14 +12,23 @@
 
 enum { SAVE_NS = 1000 * 1000 * 1000, WORD_COLUMNS = 60 };
 
+/* mpirun gives its ranks pipes or terminals of its own: what the person has,
+ * aimss launch says. */
+static bool on_terminal(void)
+{
+    const char *told = getenv("AIMSS_LAUNCH_TERMINAL");
+
+    return told != NULL ? strcmp(told, "1") == 0 : isatty(STDERR_FILENO) != 0;
+}
+
 void job_screen_start(struct job_screen *screen, const struct aimss_runtime *rt)
 {
     const char *when = options_text(rt->options, "progress");
+    bool quiet = options_flag(rt->options, "quiet");
 
     *screen = (struct job_screen){ .started_ns = env_now_ns(rt->env) };
     screen->progress = strcmp(when, "always") == 0 ||
-                       (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO) &&
-                        !options_flag(rt->options, "quiet"));
+                       (strcmp(when, "auto") == 0 && !quiet && on_terminal());
 }
 
 /* "1.23 GB": three digits and a unit of a thousand. */
