@@ -7,6 +7,7 @@
 #include "sim/sim_internal.h"
 
 #include "base/error.h"
+#include "store/groups.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -191,23 +192,48 @@ struct aimss_runtime *sim_runtime(struct sim_rank *rank)
     return &rank->rt;
 }
 
+unsigned sim_rank_number(const struct sim_rank *rank)
+{
+    return rank->net.rank;
+}
+
+void sim_revoke(struct sim *sim, unsigned rank)
+{
+    for (unsigned b = 0; b < sim->roles.broker_count; b++)
+        sim->ranks[sim->roles.broker_ranks[b]].revoke_rank = rank;
+}
+
+bool sim_revoke_done(const struct sim *sim)
+{
+    for (unsigned b = 0; b < sim->roles.broker_count; b++)
+        if (sim->ranks[sim->roles.broker_ranks[b]].revoke_rank != 0)
+            return false;
+    return true;
+}
+
 struct sim *sim_of(struct sim_rank *rank)
 {
     return rank->sim;
 }
 
+const struct arena_group *sim_group_entry(const struct sim_rank *broker, uint32_t slot)
+{
+    const struct arena *arena = &broker->rt.arena;
+    const struct arena_group *copies = (const void *)(arena->shm.base + arena->header->groups_at);
+
+    copies += 2 * (size_t)slot;
+    return &copies[copies[1].sequence > copies[0].sequence];
+}
+
 unsigned sim_groups_held(const struct sim *sim, unsigned broker, bool revoked)
 {
     const struct sim_rank *rank = &sim->ranks[sim->roles.broker_ranks[broker]];
-    const struct arena_group *table = (const void *)(rank->rt.arena.shm.base +
-                                                     rank->rt.arena.header->groups_at);
     unsigned held = 0;
 
     for (uint32_t slot = 0; slot < rank->rt.arena.header->group_max; slot++) {
-        const struct arena_group *copies = &table[2 * slot];
-        const struct arena_group *now = &copies[copies[1].sequence > copies[0].sequence];
+        uint32_t state = sim_group_entry(rank, slot)->state;
 
-        held += now->state != GROUP_FREE && (now->state == GROUP_REVOKED) == revoked;
+        held += state != GROUP_FREE && (state == GROUP_REVOKED) == revoked;
     }
     return held;
 }

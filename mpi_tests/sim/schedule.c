@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LONGEST_NS (UINT64_C(60) * 1000 * 1000 * 1000)
 #define LONGEST_STEPS (UINT64_C(20) * 1000 * 1000)
@@ -89,13 +88,6 @@ static void stop_writer(struct sim *sim, struct sim_rank *rank)
     sim_note(sim, "stands still", rank->net.rank, pause);
 }
 
-/* The brokers do it themselves, when they next look at their messages. */
-static void revoke_writer(struct sim *sim, const struct sim_rank *writer)
-{
-    for (unsigned b = 0; b < sim->roles.broker_count; b++)
-        sim->ranks[sim->roles.broker_ranks[b]].revoke_rank = writer->net.rank;
-}
-
 static void make_trouble(struct sim *sim)
 {
     struct sim_config *config = &sim->config;
@@ -113,7 +105,7 @@ static void make_trouble(struct sim *sim)
     }
     if (sim->revokes_at_ns > 0 && sim->now_ns >= sim->revokes_at_ns) {
         sim->revokes_at_ns = 0;
-        revoke_writer(sim, writer);
+        sim_revoke(sim, writer->net.rank);
     }
 }
 
@@ -222,6 +214,22 @@ enum sim_outcome sim_run(struct sim *sim)
 
 /* ---- reports */
 
+static void print_groups(const struct sim_rank *broker)
+{
+    const struct arena_header *header = broker->rt.arena.header;
+    const char *base = broker->rt.arena.shm.base;
+    const uint64_t *accepted = (const void *)(base + header->accepted_at);
+
+    for (uint32_t slot = 0; slot < header->group_max; slot++) {
+        const struct arena_group *g = sim_group_entry(broker, slot);
+
+        if (g->state != 0)
+            fprintf(stderr, "    group %u.%u of stream %u.%u, writer %x: state %u, segments %u to "
+                    "%u, accepted %" PRIx64 "\n", slot, g->lease, g->stream, g->streamlet,
+                    g->writer, g->state, g->segment_first, g->segment_count, accepted[slot]);
+    }
+}
+
 static void print_ranks(const struct sim *sim)
 {
     static const char *const names[] = { "ready", "asleep", "done", "dead" };
@@ -233,6 +241,8 @@ static void print_ranks(const struct sim *sim)
                 r == 0 ? "coordinator" : r <= sim->roles.broker_count ? "broker" : "compute",
                 sim->config.node_of[r], names[rank->state], rank->status,
                 rank->error[0] != '\0' ? ", last error: " : "", rank->error);
+        if (rank->rt.role == AIMSS_ROLE_BROKER)
+            print_groups(rank);
     }
 }
 
@@ -248,6 +258,5 @@ void sim_fail(struct sim *sim, const char *format, ...)
     fprintf(stderr, "\n  at %.6f s of virtual time, step %" PRIu64 ", hash %016" PRIx64 "\n",
             (double)sim->now_ns / 1e9, sim->steps, sim->hash);
     print_ranks(sim);
-    fflush(stderr);
-    _exit(1);
+    exit(1);
 }

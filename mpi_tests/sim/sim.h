@@ -88,6 +88,12 @@ bool sim_read_failed(const struct sim *sim);
 unsigned sim_groups_held(const struct sim *sim, unsigned broker, bool revoked);
 
 struct aimss_runtime *sim_runtime(struct sim_rank *rank);
+unsigned sim_rank_number(const struct sim_rank *rank);
+
+/* Has each broker revoke what the writers of a compute rank hold, between two
+ * of its steps; and whether all have. */
+void sim_revoke(struct sim *sim, unsigned rank);
+bool sim_revoke_done(const struct sim *sim);
 
 /* Ends the process with the seed and the reason; callable from anywhere. */
 void sim_fail(struct sim *sim, const char *format, ...)

@@ -10,6 +10,7 @@
 #ifndef AIMSS_SIM_SIM_INTERNAL_H
 #define AIMSS_SIM_SIM_INTERNAL_H
 
+#include "base/error.h"
 #include "net/lane.h"
 #include "net/roles.h"
 #include "sim/sim.h"
@@ -136,6 +137,9 @@ void sim_check_bell(struct sim_rank *rank);
 /* env.c */
 extern const struct env_ops sim_env_ops;
 void sim_task_advance(struct sim *sim, unsigned at);
+
+/* job.c: what the arena says of a group. */
+const struct arena_group *sim_group_entry(const struct sim_rank *broker, uint32_t slot);
 
 /* faults.c */
 void sim_fault_plant(struct sim *sim);

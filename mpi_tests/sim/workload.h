@@ -38,15 +38,7 @@ struct workload {
     struct workload_part parts[SIM_RANKS_MAX]; /* by compute rank */
     unsigned joined;           /* first joinings that have been answered */
     unsigned joins_first;      /* of how many */
-    bool expects_failure;      /* a read was made to fail */
-};
-
-/* How much trouble a schedule may get. */
-enum workload_trouble {
-    WORKLOAD_CALM,
-    WORKLOAD_STOPPED_WRITER,
-    WORKLOAD_CRASH,
-    WORKLOAD_DISK_FAULT
+    unsigned compute_count, finished;
 };
 
 void workload_draw(struct workload *workload, uint64_t seed);

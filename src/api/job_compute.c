@@ -120,6 +120,21 @@ static aimss_status_t report_result(struct compute_job *job)
     return compute_tell(job->rt->compute, &message);
 }
 
+/* With --verbose. */
+static void say_measures(const struct compute_job *job)
+{
+    const struct wire_stream *info = &job->stream->info;
+    struct run_result result;
+
+    if (!options_flag(job->rt->options, "verbose"))
+        return;
+    run_result(job->run, &result);
+    diag(DIAG_NOTE, "rank %u: %u streamlets in segments of %llu bytes and chunks of %llu, %llu "
+         "rounds of a shuffle", job->rt->net->rank, info->streamlet_count,
+         (unsigned long long)info->segment_bytes, (unsigned long long)info->chunk_bytes,
+         (unsigned long long)result.round_count);
+}
+
 aimss_status_t job_compute(struct aimss_runtime *rt, const struct aimss_job *declared)
 {
     struct compute_job job = { .rt = rt };
@@ -131,8 +146,10 @@ aimss_status_t job_compute(struct aimss_runtime *rt, const struct aimss_job *dec
     }
     if (status == AIMSS_OK)
         status = work(&job);
-    if (status == AIMSS_OK)
+    if (status == AIMSS_OK) {
+        say_measures(&job);
         status = report_result(&job);
+    }
     if (status == AIMSS_OK)
         status = aimss_reader_close(job.reader);
     else

@@ -155,6 +155,7 @@ static aimss_status_t run_job(struct aimss_job *job, int *rank)
     status = runtime_start(&start, &rt);
     if (status != AIMSS_OK)
         return status;
+    job_screen_decisions(rt);
     if (rt->role == AIMSS_ROLE_COORDINATOR)
         status = coordinate(rt, job);
     else if (rt->role == AIMSS_ROLE_BROKER)

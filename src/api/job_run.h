@@ -32,6 +32,8 @@ struct job_screen {
     uint64_t started_ns;
     uint64_t saved_ns;   /* when DIR/log/progress.json was written last */
 };
+/* With --verbose each rank tells what it is and has. */
+void job_screen_decisions(const struct aimss_runtime *rt);
 void job_screen_start(struct job_screen *screen, const struct aimss_runtime *rt);
 void job_screen_progress(struct job_screen *screen, struct aimss_runtime *rt);
 void job_screen_clear(struct job_screen *screen);

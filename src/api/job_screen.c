@@ -1,6 +1,7 @@
 /* job_screen.c: what a job shows on rank 0: a line of progress while it runs
  * (standard error), a table and where the results lie at its end (standard
- * output). The table is read from the sink's file, which is the truth.
+ * output). The table is read from the sink's file, which is the truth. With
+ * --verbose all ranks tell first what they are (standard error).
  */
 #include "api/job_run.h"
 
@@ -19,6 +20,25 @@ static bool on_terminal(void)
     const char *told = getenv("AIMSS_LAUNCH_TERMINAL");
 
     return told != NULL ? strcmp(told, "1") == 0 : isatty(STDERR_FILENO) != 0;
+}
+
+void job_screen_decisions(const struct aimss_runtime *rt)
+{
+    const struct net *net = rt->net;
+    unsigned rank = net->rank, node = net->node_of[net->rank];
+
+    if (!options_flag(rt->options, "verbose"))
+        return;
+    if (rt->role == AIMSS_ROLE_COORDINATOR)
+        diag(DIAG_NOTE, "rank %u on node %u coordinates %u brokers and %u compute ranks, run %u",
+             rank, node, net->broker_count, net->compute_count, rt->run);
+    else if (rt->role == AIMSS_ROLE_BROKER)
+        diag(DIAG_NOTE, "rank %u on node %u is a broker: %s of %llu bytes, %llu I/O threads", rank,
+             node, rt->arena.shm.name, (unsigned long long)rt->arena.shm.len_bytes,
+             (unsigned long long)options_number(rt->options, "io-threads"));
+    else
+        diag(DIAG_NOTE, "rank %u on node %u computes: %u workers, %llu bytes of state", rank, node,
+             rt->workers, (unsigned long long)options_number(rt->options, "state-memory"));
 }
 
 void job_screen_start(struct job_screen *screen, const struct aimss_runtime *rt)

@@ -60,19 +60,27 @@ static uint64_t or_default(uint64_t value, uint64_t otherwise)
     return value != 0 ? value : otherwise;
 }
 
-/* A source's brokers know how much they read, so their segments start large. */
+static uint64_t size_option(const struct aimss_runtime *rt, const char *name, bool source,
+                            uint64_t source_bytes)
+{
+    bool ours = source && !options_is_set(rt->options, name);
+
+    return ours ? source_bytes : options_number(rt->options, name);
+}
+
+/* A source's brokers know how much they read, so their segments start large and
+ * their chunks are larger, if nobody asks for a size. */
 static void fill_sizes(const struct aimss_runtime *rt, const struct aimss_stream_options *o,
                        struct wire_stream *info)
 {
     bool source = o->source != NULL;
-    uint64_t segment = options_number(rt->options, "segment");
+    uint64_t segment = size_option(rt, "segment", source, SOURCE_SEGMENT_BYTES);
+    uint64_t chunk = size_option(rt, "chunk", source, SOURCE_CHUNK_BYTES);
 
-    info->segment_bytes = or_default(o->segment_bytes, source && segment > SOURCE_SEGMENT_BYTES
-                                                           ? SOURCE_SEGMENT_BYTES : segment);
+    info->segment_bytes = or_default(o->segment_bytes, segment);
     info->segment_first_bytes = or_default(o->segment_first_bytes,
                                            source ? info->segment_bytes : SEGMENT_MIN_BYTES);
-    info->chunk_bytes = or_default(o->chunk_bytes, source ? SOURCE_CHUNK_BYTES
-                                                          : options_number(rt->options, "chunk"));
+    info->chunk_bytes = or_default(o->chunk_bytes, chunk);
     if (info->chunk_bytes > info->segment_bytes)
         info->chunk_bytes = info->segment_bytes;
 }

@@ -198,8 +198,8 @@ static aimss_status_t fill_segment(struct fill_job *job)
         uint64_t room = left < job->chunk_bytes ? left : job->chunk_bytes;
         struct source_fill fill = { 0 };
 
-        if (room < SEGMENT_MIN_BYTES + 2 * sizeof(struct chunk_header))
-            break;
+        if (job->used_bytes > 0 && room < SEGMENT_MIN_BYTES + 2 * sizeof(struct chunk_header))
+            break; /* too little is left; the smallest segment holds one such chunk */
         room -= sizeof(struct chunk_header) + CHUNK_ALIGN_BYTES;
         status = job->ops->fill(job->reader, job->segment + job->used_bytes +
                                 sizeof(struct chunk_header), room, &fill);
@@ -292,7 +292,8 @@ static aimss_status_t try_fill(struct ingest *ingest, struct ingest_stream *stre
             return status == AIMSS_E_LIMIT ? AIMSS_OK : status;
     }
     if (slot->group->segment_count - slot->group->segment_first >= INGEST_SEGMENTS_AHEAD ||
-        !groups_extend(ingest->config.groups, slot->group, stream->info.segment_bytes))
+        !groups_extend_within(ingest->config.groups, slot->group, stream->info.chunk_bytes,
+                              stream->info.segment_bytes))
         return AIMSS_OK;
     submit_fill(ingest, stream, slot);
     *busy = true;

@@ -5,13 +5,15 @@
 #include "flow/order.h"
 
 #include "base/error.h"
+#include "flow/order_guess.h"
 #include "flow/order_sort.h"
 #include "state/blocks.h"
 #include <stdlib.h>
 
 enum {
     SAMPLES_PER_RANK = 16, /* of all ranks, for each pair of ranks: ranges are equal to 1/16 */
-    ORDER_BLOCK_BYTES = 256 * 1024
+    ORDER_BLOCK_BYTES = 256 * 1024,
+    LOOK_AHEAD = 16        /* lines that are fetched early */
 };
 
 /* Lines that arrive, those of each source at a place of their own. */
@@ -43,18 +45,31 @@ static aimss_status_t no_memory(size_t count)
 
 /* ---- sorting the own keys -------------------------------------------------- */
 
-static size_t gather(const struct order *order, struct order_guess *guess)
+static size_t gather(const struct order *order, struct aimss_counted *lines)
 {
     uint64_t cursor = 0, hash;
     size_t count = 0;
-    struct aimss_counted line;
-    while (counts_next(order->counts, &cursor, &line, &hash))
-        guess[count++] = (struct order_guess){ order_prefix(line.key), line };
+    while (counts_next(order->counts, &cursor, &lines[count], &hash))
+        count++;
     return count;
 }
 
 /* Sorted by the likeliest order first, which is fast; where that is the
  * application's, its own takes one look at each line. */
+static void sort_lines(struct order *order, const struct aimss_counted *lines,
+                       struct order_guess *guess)
+{
+    size_t count = order->own_count;
+    struct order_guess *scratch = guess + count;
+    order_guess(lines, count, guess, scratch);
+    for (size_t i = 0; i < count; i++) {
+        if (i + LOOK_AHEAD < count)
+            __builtin_prefetch(&lines[guess[i + LOOK_AHEAD].line]);
+        order->own[i] = lines[guess[i].line];
+    }
+    order_sort(order->own, count, (struct aimss_counted *)scratch, order->compare);
+}
+
 static aimss_status_t sort_own(void *arg)
 {
     struct order *order = arg;
@@ -62,24 +77,24 @@ static aimss_status_t sort_own(void *arg)
     if (order->counts->status != AIMSS_OK)
         return order->counts->status;
     size_t count = order->counts->used_count;
-    struct order_guess *guess = malloc((count + 1) * sizeof *guess);
-    struct order_guess *scratch = malloc((count / 2 + 1) * sizeof *scratch);
-    order->own = malloc((count + 1) * sizeof *order->own);
-    if (guess == NULL || scratch == NULL || order->own == NULL) {
-        free(guess);
-        free(scratch);
+    struct aimss_counted *lines = malloc((count + 1) * sizeof *lines);
+    if (lines == NULL)
         return no_memory(count);
+    order->own_count = gather(order, lines);
+    if (order->compare == NULL) {
+        order->own = lines;
+        return AIMSS_OK;
     }
-    order->own_count = gather(order, guess);
-    if (order->compare != NULL)
-        order_sort_guess(guess, count, scratch);
-    for (size_t i = 0; i < count; i++)
-        order->own[i] = guess[i].line;
-    if (order->compare != NULL)
-        order_sort(order->own, count, (struct aimss_counted *)scratch, order->compare);
+    struct order_guess *guess = malloc(2 * (count + 1) * sizeof *guess);
+    order->own = malloc((count + 1) * sizeof *order->own);
+    aimss_status_t status = AIMSS_OK;
+    if (guess != NULL && order->own != NULL)
+        sort_lines(order, lines, guess);
+    else
+        status = no_memory(count);
+    free(lines);
     free(guess);
-    free(scratch);
-    return AIMSS_OK;
+    return status;
 }
 
 /* ---- samples and splitters -------------------------------------------------- */
@@ -182,20 +197,6 @@ static aimss_status_t deliver_sample(void *arg, unsigned source,
     return arrive(&order->samples, source, entry, bytes);
 }
 
-/* The first own line that is not before the splitter. */
-static size_t cut_at(const struct order *order, const struct aimss_counted *splitter)
-{
-    size_t low = 0, high = order->own_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (order_compare(order->compare, &order->own[middle], splitter) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Rank r's range begins with sample ceil(r * samples / ranks): a few lines go
  * to the lowest ranks. */
 static aimss_status_t cut_by_samples(void *arg)
@@ -210,8 +211,9 @@ static aimss_status_t cut_by_samples(void *arg)
     order->cuts[0] = 0;
     for (unsigned rank = 1; rank <= order->ranks; rank++) {
         size_t at = (rank * count + order->ranks - 1) / order->ranks;
-        order->cuts[rank] = at < count ? cut_at(order, &order->samples.lines[at])
-                                       : order->own_count;
+        order->cuts[rank] = at == count ? order->own_count
+                                        : order_find(order->own, order->own_count,
+                                                     &order->samples.lines[at], order->compare);
     }
     arrivals_close(&order->samples);
     return AIMSS_OK;

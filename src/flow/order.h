@@ -15,8 +15,10 @@
 #include "flow/run_stages.h"
 #include "state/counts.h"
 
-/* What ordering needs for each key beside the table, at its peak: the lines
- * that leave and those that arrive, half of them again for merging, a key. */
+/* What ordering needs for each key beside the table, at its peak: twice its
+ * line (24 bytes) and twice its place (16) while the own keys are sorted; a
+ * line that leaves, one that arrives with its key and half a line for merging
+ * take less. */
 enum { ORDER_BYTES_PER_KEY = 80 };
 
 struct order;

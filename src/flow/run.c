@@ -185,18 +185,16 @@ static bool workers_at_end(const struct run *run)
     return run->input_ended;
 }
 
-/* Hands full workers over to the round; all that have something at the end. */
+/* Hands full workers over to the round; at the end all of them. */
 static bool hand_over(struct run *run)
 {
-    bool any = false;
+    bool any = false, at_end = run->phase == RUN_EXCHANGING;
     for (unsigned i = 0; i < run->config.worker_count; i++) {
         struct worker *worker = &run->workers[i];
         if (!worker_resting(worker))
             continue;
-        bool ready = worker->full ||
-                     (run->phase == RUN_EXCHANGING && worker_has_results(worker));
-        if (ready && worker->state == WORKER_OPEN)
-            worker_drain_start(worker);
+        if (worker->state == WORKER_OPEN && (at_end || worker->full))
+            worker_drain_start(worker, at_end);
         any = any || worker->state == WORKER_DRAINING;
     }
     return any;
@@ -298,12 +296,10 @@ static aimss_status_t step_feeding(struct run *run, bool *busy)
     return run->shuffles ? step_exchange(run, busy) : AIMSS_OK;
 }
 
-/* Nothing is fed any more: memory of the workers goes to the order. */
+/* What only the exchange needed makes room for the order. */
 static aimss_status_t step_ordering(struct run *run, bool *busy)
 {
     if (run->order == NULL) {
-        for (unsigned i = 0; i < run->config.worker_count; i++)
-            counts_close(&run->workers[i].combiner);
         counts_close(&run->others);
         table_close(&run->state);
         aimss_status_t status = order_create(run->shuffle, &run->own,
@@ -396,6 +392,7 @@ void run_result(const struct run *run, struct run_result *result)
         .crc32c = part.crc32c,
         .line_count = part.line_count,
         .shown = run->sink != NULL ? run_sink_shown(run->sink) : NULL,
+        .round_count = run->shuffle != NULL ? shuffle_round(run->shuffle) : 0,
     };
 }
 

@@ -54,6 +54,7 @@ struct run_result {
     uint32_t crc32c;
     uint64_t line_count;
     const char *shown;           /* on compute rank 0: the first show_count lines, TSV */
+    uint64_t round_count;        /* of its shuffle */
 };
 void run_result(const struct run *run, struct run_result *result);
 

@@ -90,7 +90,7 @@ static void record_failed(struct worker *worker, const struct aimss_buffer *buff
 static void walk_buffer(struct worker *worker, const struct aimss_buffer *buffer)
 {
     struct aimss_record record;
-    uint64_t cursor = 0, record_count = 0;
+    uint64_t cursor = 0, record_count = 0, byte_count = 0;
     aimss_status_t status = AIMSS_OK;
     while (status == AIMSS_OK) {
         status = buffer_record(buffer, &cursor, &record);
@@ -98,11 +98,12 @@ static void walk_buffer(struct worker *worker, const struct aimss_buffer *buffer
             break;
         status = task_run(&worker->call, &record);
         record_count++;
+        byte_count += record.key.len_bytes + record.value.len_bytes;
     }
     if (status != AIMSS_END)
         record_failed(worker, buffer, status);
     word_store(&worker->record_count, worker->record_count + record_count);
-    word_store(&worker->byte_count, worker->byte_count + buffer->len_bytes);
+    word_store(&worker->byte_count, worker->byte_count + byte_count);
 }
 
 static void worker_task(struct env_task *task)
@@ -124,18 +125,14 @@ static void worker_task(struct env_task *task)
         failure_set(worker->failure, worker->combiner.status);
 }
 
-void worker_drain_start(struct worker *worker)
+void worker_drain_start(struct worker *worker, bool is_last)
 {
     worker->state = WORKER_DRAINING;
+    worker->is_last = is_last;
     worker->drained = false;
     worker->cursor = 0;
     worker->block = worker->log.first;
     worker->block_at_bytes = 0;
-}
-
-bool worker_has_results(const struct worker *worker)
-{
-    return worker->counting ? worker->combiner.used_count != 0 : worker->log.first != NULL;
 }
 
 bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle)
@@ -188,16 +185,21 @@ bool worker_drain(struct worker *worker, struct shuffle *shuffle)
                    : drain_log(worker, shuffle);
     if (!all)
         return false;
-    if (worker->counting)
-        counts_clear(&worker->combiner);
-    blocks_clear(&worker->log);
     worker->drained = true;
+    if (worker->is_last) {
+        counts_close(&worker->combiner);
+        blocks_close(&worker->log);
+    } else {
+        if (worker->counting)
+            counts_clear(&worker->combiner);
+        blocks_clear(&worker->log);
+    }
     return true;
 }
 
 void worker_drain_stop(struct worker *worker)
 {
-    worker->state = WORKER_OPEN;
+    worker->state = worker->is_last ? WORKER_ENDED : WORKER_OPEN;
     worker->full = false;
     word_store(&worker->hand_over, 0);
 }

@@ -17,7 +17,7 @@
 
 enum { WORKER_QUEUE = 16 /* buffers; a power of two */ };
 
-enum worker_state { WORKER_OPEN, WORKER_DRAINING };
+enum worker_state { WORKER_OPEN, WORKER_DRAINING, WORKER_ENDED };
 
 struct worker {
     struct env_task task;     /* first: the pool hands it back */
@@ -36,6 +36,7 @@ struct worker {
     uint64_t log_soft_bytes;
 
     enum worker_state state;  /* the MPI thread's */
+    bool is_last;             /* drain */
     bool drained;             /* by the exchange's thread: nothing is left */
     uint64_t cursor;          /* of the drain: in the combiner */
     struct block *block;      /* in the log */
@@ -63,15 +64,14 @@ bool worker_resting(const struct worker *worker); /* no task in progress */
 /* Whether there is work and the task may be submitted for it. */
 bool worker_ready(const struct worker *worker);
 
-/* The drain, between start and stop; the worker rests all the time. */
-void worker_drain_start(struct worker *worker);
+/* The drain, between start and stop; the worker rests all the time. After the
+ * last one it gives its memory back and is fed no more. */
+void worker_drain_start(struct worker *worker, bool is_last);
 /* Moves entries until an outlet is full (false) or nothing is left (true). */
 bool worker_drain(struct worker *worker, struct shuffle *shuffle);
 void worker_drain_stop(struct worker *worker);
 
 /* The same for counts alone, from *cursor on. */
 bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle);
-/* Whether there is anything to drain. */
-bool worker_has_results(const struct worker *worker);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOCK_EVERY_RECORDS = 32 };
+enum { CLOCK_EVERY_RECORDS = 32, FETCH_AHEAD_BYTES = 2048 };
 
 aimss_status_t writers_create(const struct writers_config *config, struct writers **writers)
 {
@@ -193,6 +193,17 @@ static inline void copy_small(char *to, const char *from, size_t len)
     }
 }
 
+/* The segment was read by the consumer last, so each of its lines has to be
+ * fetched for writing: early enough, and stores do not wait for it. */
+static inline void fetch_ahead(char *at)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*at));
+#else
+    __builtin_prefetch(at, 1);
+#endif
+}
+
 static inline void append_keyed(struct writer_part *part, struct aimss_bytes key,
                                 struct aimss_bytes value, uint64_t need)
 {
@@ -200,6 +211,8 @@ static inline void append_keyed(struct writer_part *part, struct aimss_bytes key
     struct record_header header = { .value_bytes = (uint32_t)value.len_bytes,
                                     .key_bytes = (uint16_t)key.len_bytes };
 
+    fetch_ahead(to + FETCH_AHEAD_BYTES);
+    fetch_ahead(to + FETCH_AHEAD_BYTES + 64);
     memset(to + need - sizeof(uint64_t), 0, sizeof(uint64_t)); /* the padding, and a bit more */
     memcpy(to, &header, sizeof header);
     copy_small(to + sizeof header, key.data, key.len_bytes);

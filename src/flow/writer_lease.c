@@ -185,6 +185,7 @@ static aimss_status_t ask_segment(struct writer *writer, struct writer_part *par
     if (part->asked || part->granted.len_bytes > 0)
         return AIMSS_OK;
     entry.length_bytes = (uint32_t)next_segment_bytes(writer, part, need);
+    entry.from = need;
     if (!part->has_group)
         entry.kind = LANE_OPEN_GROUP;
     part->asked = true;
@@ -263,7 +264,8 @@ static aimss_status_t next_segment(struct writer *writer, struct writer_part *pa
     uint64_t deadline = writer_deadline(writer), since = 0;
     aimss_status_t status = part->has_group ? writer_commit(writer, part, true) : AIMSS_OK;
 
-    if (status == AIMSS_OK && part->full_segments >= GROUP_FULL_SEGMENTS)
+    /* Not within a record: a reader joins its fragments by group. */
+    if (status == AIMSS_OK && part->full_segments >= GROUP_FULL_SEGMENTS && !part->record_open)
         status = writer_close_group(writer, part);
     if (status == AIMSS_OK)
         status = ask_segment(writer, part, need);

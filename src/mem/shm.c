@@ -118,6 +118,19 @@ static aimss_status_t map_file(struct shm *shm, bool writable)
     return AIMSS_OK;
 }
 
+/* A file gets its name when it is complete and locked: whoever is killed before
+ * leaves nothing, and nobody takes an unlocked one for a dead job's. */
+static aimss_status_t give_name(const struct shm *shm)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", shm->fd);
+    if (linkat(AT_FDCWD, path, AT_FDCWD, shm->name, AT_SYMLINK_FOLLOW) == 0)
+        return AIMSS_OK;
+    return error_set(errno == EEXIST ? AIMSS_E_EXISTS : AIMSS_E_IO, "cannot create %s: %s",
+                     shm->name, strerror(errno));
+}
+
 aimss_status_t shm_create(const char *name, uint64_t len_bytes, const char *option,
                           struct shm *shm)
 {
@@ -126,18 +139,20 @@ aimss_status_t shm_create(const char *name, uint64_t len_bytes, const char *opti
     int failure;
 
     snprintf(made.name, sizeof made.name, "%s", name);
-    made.fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    made.fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (made.fd < 0)
-        return error_set(errno == EEXIST ? AIMSS_E_EXISTS : AIMSS_E_IO, "cannot create %s: %s",
-                         name, strerror(errno));
+        return error_set(AIMSS_E_IO, "cannot create a file in %s: %s", SHM_DIR, strerror(errno));
     flock(made.fd, LOCK_SH);
     /* Checked first, so that a size beyond the machine does not fill it up. */
     failure = len_bytes > shm_free_bytes() ? ENOSPC : allocate(made.fd, len_bytes);
     status = failure != 0 ? allocate_failed(name, len_bytes, option, failure)
                           : map_file(&made, true);
+    if (status == AIMSS_OK)
+        status = give_name(&made);
     if (status != AIMSS_OK) {
+        if (made.base != NULL)
+            munmap(made.base, made.len_bytes);
         close(made.fd);
-        unlink(name);
         return status;
     }
     *shm = made;

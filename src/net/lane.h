@@ -32,8 +32,8 @@ enum lane_kind {
 
 enum lane_entry_kind {
     /* commit lane */
-    LANE_OPEN_GROUP = 1,    /* stream, streamlet, writer: wants a group; length: bytes expected */
-    LANE_NEED_SEGMENT,      /* group, lease: wants the next segment */
+    LANE_OPEN_GROUP = 1,    /* stream, streamlet, writer: wants a group; from, length: as below */
+    LANE_NEED_SEGMENT,      /* group, lease: wants a segment of length bytes, at least from */
     LANE_COMMIT_RANGE,      /* group, lease, from, to: chunks are in place */
     LANE_CLOSE_GROUP,       /* group, lease: no more commits */
     LANE_CLOSE_WRITER,      /* stream, writer: all its groups are closed */

@@ -24,6 +24,21 @@ static unsigned far_brokers(const struct net *net)
     return count;
 }
 
+/* What one far broker gets, in whole pages. */
+static uint64_t slot_part(const struct lanes *lanes)
+{
+    return lanes->slot_bytes / lanes->slot_parts & ~(uint64_t)4095;
+}
+
+static aimss_status_t slots_too_small(const struct lanes *lanes)
+{
+    return error_set(AIMSS_E_USAGE, "--slots %llu shared by %u brokers of other nodes leaves %llu "
+                     "bytes for each; a chunk needs %d: ask for %llu or more",
+                     (unsigned long long)lanes->slot_bytes, lanes->slot_parts,
+                     (unsigned long long)slot_part(lanes), LANE_SLOT_MAX_BYTES,
+                     (unsigned long long)lanes->slot_parts * LANE_SLOT_MAX_BYTES);
+}
+
 aimss_status_t lanes_create(struct net *net, uint64_t slot_bytes, struct lanes **lanes)
 {
     struct lanes *l = calloc(1, sizeof *l);
@@ -37,6 +52,12 @@ aimss_status_t lanes_create(struct net *net, uint64_t slot_bytes, struct lanes *
     l->net = net;
     l->slot_bytes = slot_bytes;
     l->slot_parts = far_brokers(net);
+    if (slot_bytes > 0 && l->slot_parts > 0 && slot_part(l) < LANE_SLOT_MAX_BYTES) {
+        aimss_status_t status = slots_too_small(l);
+
+        lanes_destroy(l);
+        return status;
+    }
     *lanes = l;
     return AIMSS_OK;
 }
@@ -61,10 +82,9 @@ static aimss_status_t limit_reached(const struct lanes *lanes, unsigned peer)
                      LANES_MAX, peer);
 }
 
-/* A far push lane gets its part of the slots, in whole pages. */
 static void give_slots(struct lanes *lanes, struct wire_message *answer)
 {
-    uint64_t part = lanes->slot_bytes / lanes->slot_parts & ~(uint64_t)4095;
+    uint64_t part = slot_part(lanes);
 
     answer->c = lane_slots_at(LANES_MAX) + lanes->slots_used++ * part;
     answer->d = part;
@@ -72,7 +92,8 @@ static void give_slots(struct lanes *lanes, struct wire_message *answer)
 
 static aimss_status_t open_inbound(struct lanes *lanes, const struct wire_message *message)
 {
-    struct wire_message answer = { .kind = WIRE_LANE_OPENED, .a = message->a, .b = lanes->rx_count };
+    struct wire_message answer = { .kind = WIRE_LANE_OPENED, .a = message->a,
+                                   .b = lanes->rx_count };
     enum lane_kind kind = (enum lane_kind)message->a;
     struct lane_rx *rx = &lanes->rx[lanes->rx_count];
 

@@ -171,7 +171,7 @@ static bool give_segment(struct broker *broker, unsigned rank, const struct lane
     struct lane_tx *tx = lanes_tx(broker->lanes, rank, LANE_GRANT);
 
     if (tx == NULL || lane_tx_room(tx) == 0 ||
-        !groups_extend(broker->groups, group, asked->length_bytes))
+        !groups_extend_within(broker->groups, group, asked->from, asked->length_bytes))
         return false;
     segment = &group->chain[(group->segment_count - 1) % ARENA_CHAIN_SEGMENTS];
     grant.kind = LANE_GRANTED;

@@ -20,6 +20,7 @@ struct groups {
     unsigned broker;
     uint32_t group_max, lease_next;
     uint32_t free_count, *free_slots;
+    uint32_t open_count;
     struct group *table;          /* [group_max] */
     struct arena_group *entries;  /* [2 * group_max] */
     uint64_t *accepted;           /* [group_max] */
@@ -130,6 +131,7 @@ aimss_status_t groups_open(struct groups *groups, const struct group_request *re
                          .previous = request->previous };
     if (g->previous != NULL)
         g->previous->next = g;
+    groups->open_count++;
     publish_accepted(groups, g, 0);
     write_entry(groups, g);
     *group = g;
@@ -162,6 +164,22 @@ bool groups_extend(struct groups *groups, struct group *group, uint64_t len_byte
     return true;
 }
 
+bool groups_extend_within(struct groups *groups, struct group *group, uint64_t least_bytes,
+                          uint64_t most_bytes)
+{
+    uint64_t share = segments_free_bytes(groups->segments) / (groups->open_count + 1);
+    uint64_t len_bytes = most_bytes;
+
+    while (len_bytes > SEGMENT_MIN_BYTES && len_bytes > share && len_bytes / 2 >= least_bytes)
+        len_bytes /= 2;
+    while (!groups_extend(groups, group, len_bytes)) {
+        if (len_bytes == SEGMENT_MIN_BYTES || len_bytes / 2 < least_bytes)
+            return false;
+        len_bytes /= 2;
+    }
+    return true;
+}
+
 static struct arena_segment *segment_of(const struct group *group, uint32_t ordinal)
 {
     return &group->chain[ordinal % ARENA_CHAIN_SEGMENTS];
@@ -189,12 +207,14 @@ aimss_status_t groups_accept(struct groups *groups, struct group *group, uint64_
 
 void groups_close_lease(struct groups *groups, struct group *group)
 {
+    groups->open_count -= group->state == GROUP_OPEN;
     group->state = GROUP_CLOSED;
     write_entry(groups, group);
 }
 
 void groups_revoke(struct groups *groups, struct group *group)
 {
+    groups->open_count -= group->state == GROUP_OPEN;
     group->state = GROUP_REVOKED;
     write_entry(groups, group);
 }

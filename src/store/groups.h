@@ -71,6 +71,12 @@ struct group *groups_find(struct groups *groups, uint32_t id, uint32_t lease);
 /* Appends a segment; false when there is no memory now. */
 bool groups_extend(struct groups *groups, struct group *group, uint64_t len_bytes);
 
+/* The same with what memory allows: most_bytes, or its part of what is free when
+ * that is less, so that each open group finds a next segment and no writer
+ * waits for memory that idle groups hold; least_bytes at least. */
+bool groups_extend_within(struct groups *groups, struct group *group, uint64_t least_bytes,
+                          uint64_t most_bytes);
+
 /* Accepts a range that lies in one segment and begins where the accepted part
  * ends (or at the start of a later segment). AIMSS_E_REVOKED under a revoked
  * lease, AIMSS_E_INVALID if it does not fit; both change nothing. */
