@@ -118,6 +118,8 @@ static void run_seed(struct workload *load, struct sim_memory *memory, uint64_t 
     running_seed = seed;
     alarm(STUCK_S);
     workload_draw(load, seed);
+    if (say)
+        workload_print(load);
     sim = sim_create(&load->sim, memory);
     outcome = sim_run(sim);
     workload_check(load, sim, outcome);

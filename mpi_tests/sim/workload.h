@@ -43,6 +43,9 @@ struct workload {
 
 void workload_draw(struct workload *workload, uint64_t seed);
 
+/* One line for a person, and one for each compute rank. */
+void workload_print(const struct workload *workload);
+
 /* A sim_app_fn; arg is the workload. */
 void workload_run(struct sim_rank *rank, void *arg);
 

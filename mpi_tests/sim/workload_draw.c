@@ -7,6 +7,9 @@
  */
 #include "sim/workload.h"
 
+#include "net/lane.h"
+
+#include <inttypes.h>
 #include <string.h>
 
 enum { KIB = 1024 };
@@ -26,7 +29,7 @@ static void draw_sizes(struct workload *load, uint64_t *random)
     load->chunk_bytes = (uint64_t)(4 * KIB) << sim_below(random, 3);
     if (load->chunk_bytes > load->segment_bytes)
         load->chunk_bytes = load->segment_bytes;
-    load->record_count = 10 + sim_below(random, 90);
+    load->record_count = (sim_one_in(random, 32) ? 1000 : 10) + sim_below(random, 90);
     load->streamlet_count = 1 + (unsigned)sim_below(random, 5);
     load->flush_every = sim_one_in(random, 2) ? 1 + (unsigned)sim_below(random, 30) : 0;
     load->hold_max = (unsigned)sim_below(random, 6);
@@ -88,13 +91,12 @@ static void size_memory(struct workload *load, uint64_t *random)
     struct sim_config *sim = &load->sim;
     unsigned brokers = sim->broker_count;
     uint64_t own = (load->streamlet_count + brokers - 1) / brokers;
-    uint64_t largest = load->segment_bytes > 16 * KIB ? load->segment_bytes : 16 * KIB;
 
     sim->arena_bytes = (3 * own * load->writer_count + 1 + sim_below(random, 12)) *
                        load->segment_bytes;
     if (load->has_text)
         sim->arena_bytes += 6 * 32 * KIB * sim->io_threads;
-    sim->slot_bytes = brokers * (largest << sim_below(random, 3));
+    sim->slot_bytes = brokers * LANE_SLOT_MAX_BYTES * (1 + sim_below(random, 2));
 }
 
 static void draw_trouble(struct workload *load, uint64_t *random)
@@ -147,4 +149,30 @@ void workload_draw(struct workload *load, uint64_t seed)
     count_joins(load);
     size_memory(load, &random);
     draw_trouble(load, &random);
+}
+
+void workload_print(const struct workload *load)
+{
+    static const char *const readings[] = { "never", "from start", "late", "leaves", "returns" };
+    const struct sim_config *sim = &load->sim;
+
+    printf("%u brokers, %u compute ranks, %u streamlets, segments %" PRIu64 " to %" PRIu64
+           ", chunks %" PRIu64 ", arenas %" PRIu64 ", slots %" PRIu64 "\n", sim->broker_count,
+           load->compute_count, load->streamlet_count, load->segment_first_bytes,
+           load->segment_bytes, load->chunk_bytes, sim->arena_bytes, sim->slot_bytes);
+    printf("%" PRIu64 " records each of %u writers%s, flushed every %u, %u keys, %u held%s\n",
+           load->record_count, load->writer_count, load->blocking ? " that wait for ever" : "",
+           load->flush_every, load->ledger.key_count, load->hold_max,
+           load->has_text ? ", and a text" : "");
+    for (unsigned c = 0; c < load->compute_count; c++) {
+        const struct workload_part *part = &load->parts[c];
+
+        printf("rank %u on node %u %s, group 0: %s, group 1: %s, changes in turn %u\n",
+               1 + sim->broker_count + c, sim->node_of[1 + sim->broker_count + c],
+               part->writes ? "writes" : "does not write", readings[part->reading[0]],
+               load->group_count > 1 ? readings[part->reading[1]] : "none", part->change_after);
+    }
+    printf("crash of rank %u at step %" PRIu64 ", stop of rank %u at step %" PRIu64 ", read %"
+           PRIu64 " fails%s\n", sim->crash_rank, sim->crash_step, sim->stop_rank, sim->stop_step,
+           sim->fail_read, sim->short_reads ? ", short reads" : "");
 }

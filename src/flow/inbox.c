@@ -379,27 +379,38 @@ aimss_status_t inbox_next(struct inbox *inbox, struct inbox_reader *reader,
 
 static uint64_t first_unread(const struct inbox_reader *reader, const struct lane_rx *lane)
 {
+    if (lane == NULL)
+        return 1;
     for (const struct aimss_buffer *b = reader->first; b != NULL; b = b->next)
         if (b->lane == lane)
             return b->sequence;
     return lane->next + 1;
 }
 
+static const struct lane_rx *lane_from(const struct inbox *inbox, unsigned broker)
+{
+    for (unsigned l = 0; l < lanes_rx_count(inbox->lanes); l++) {
+        const struct lane_rx *lane = lanes_rx(inbox->lanes, l);
+
+        if (lane->kind == LANE_PUSH && lane->rank == broker)
+            return lane;
+    }
+    return NULL;
+}
+
+/* Also those whose lane is not open yet: they may be about to push. */
 aimss_status_t inbox_reader_stop(struct inbox *inbox, struct inbox_reader *reader)
 {
+    const struct net *net = inbox->net;
     aimss_status_t status = AIMSS_OK;
 
     reader->stopping = true;
-    for (unsigned l = 0; l < lanes_rx_count(inbox->lanes) && status == AIMSS_OK; l++) {
-        const struct lane_rx *lane = lanes_rx(inbox->lanes, l);
+    for (unsigned b = 0; b < net->broker_count && status == AIMSS_OK; b++) {
         struct wire_message message = { .kind = WIRE_READER_STOP, .a = reader->stream.id,
-                                        .b = reader->consumer_group };
+                                        .b = reader->consumer_group, .d = reader->join };
 
-        if (lane->kind != LANE_PUSH)
-            continue;
-        message.c = first_unread(reader, lane);
-        message.d = reader->join;
-        status = inbox->net->ops->send(inbox->net, lane->rank, &message);
+        message.c = first_unread(reader, lane_from(inbox, net->broker_ranks[b]));
+        status = net->ops->send(inbox->net, net->broker_ranks[b], &message);
         reader->stops_missing++;
     }
     return status;

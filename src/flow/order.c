@@ -8,6 +8,7 @@
 #include "flow/order_guess.h"
 #include "flow/order_sort.h"
 #include "state/blocks.h"
+#include "state/pages.h"
 #include <stdlib.h>
 
 enum {
@@ -18,7 +19,7 @@ enum {
 
 /* Lines that arrive, those of each source at a place of their own. */
 struct arrivals {
-    struct aimss_counted *lines;
+    struct pages lines;
     size_t count;
     size_t *at; /* of each source: where its next line goes */
     struct blocks keys;
@@ -29,7 +30,7 @@ struct order {
     struct counts *counts;
     aimss_order_fn *compare;
     unsigned ranks;
-    struct aimss_counted *own;   /* this rank's keys */
+    struct pages own;            /* lines of this rank's keys */
     size_t own_count;
     uint64_t step;               /* lines from one sample to the next */
     struct arrivals samples, range;
@@ -43,31 +44,47 @@ static aimss_status_t no_memory(size_t count)
                      "use more ranks", count);
 }
 
+static struct aimss_counted *own_lines(const struct order *order)
+{
+    return order->own.data;
+}
+
+static struct aimss_counted *arrived_lines(const struct arrivals *arrivals)
+{
+    return arrivals->lines.data;
+}
+
 /* ---- sorting the own keys -------------------------------------------------- */
 
-static size_t gather(const struct order *order, struct aimss_counted *lines)
+static aimss_status_t gather(struct order *order)
 {
     uint64_t cursor = 0, hash;
     size_t count = 0;
-    while (counts_next(order->counts, &cursor, &lines[count], &hash))
+    while (counts_next(order->counts, &cursor, &own_lines(order)[count], &hash))
         count++;
-    return count;
+    return AIMSS_OK;
 }
 
 /* Sorted by the likeliest order first, which is fast; where that is the
  * application's, its own takes one look at each line. */
-static void sort_lines(struct order *order, const struct aimss_counted *lines,
-                       struct order_guess *guess)
+static aimss_status_t sort_lines(struct order *order)
 {
     size_t count = order->own_count;
-    struct order_guess *scratch = guess + count;
-    order_guess(lines, count, guess, scratch);
+    const struct counts_slot *slots = order->counts->slots;
+    struct aimss_counted *lines = own_lines(order);
+    struct pages pages;
+    if (!pages_open(&pages, 2 * (count + 1) * sizeof(struct order_guess)))
+        return no_memory(count);
+    struct order_guess *guess = pages.data, *scratch = guess + count;
+    order_guess(order->counts, guess, scratch);
     for (size_t i = 0; i < count; i++) {
         if (i + LOOK_AHEAD < count)
-            __builtin_prefetch(&lines[guess[i + LOOK_AHEAD].line]);
-        order->own[i] = lines[guess[i].line];
+            __builtin_prefetch(&slots[guess[i + LOOK_AHEAD].slot]);
+        lines[i] = counts_line(&slots[guess[i].slot]);
     }
-    order_sort(order->own, count, (struct aimss_counted *)scratch, order->compare);
+    order_sort(lines, count, (struct aimss_counted *)scratch, order->compare);
+    pages_close(&pages);
+    return AIMSS_OK;
 }
 
 static aimss_status_t sort_own(void *arg)
@@ -76,25 +93,10 @@ static aimss_status_t sort_own(void *arg)
     counts_settle(order->counts);
     if (order->counts->status != AIMSS_OK)
         return order->counts->status;
-    size_t count = order->counts->used_count;
-    struct aimss_counted *lines = malloc((count + 1) * sizeof *lines);
-    if (lines == NULL)
-        return no_memory(count);
-    order->own_count = gather(order, lines);
-    if (order->compare == NULL) {
-        order->own = lines;
-        return AIMSS_OK;
-    }
-    struct order_guess *guess = malloc(2 * (count + 1) * sizeof *guess);
-    order->own = malloc((count + 1) * sizeof *order->own);
-    aimss_status_t status = AIMSS_OK;
-    if (guess != NULL && order->own != NULL)
-        sort_lines(order, lines, guess);
-    else
-        status = no_memory(count);
-    free(lines);
-    free(guess);
-    return status;
+    order->own_count = order->counts->used_count;
+    if (!pages_open(&order->own, order->own_count * sizeof(struct aimss_counted)))
+        return no_memory(order->own_count);
+    return order->compare != NULL ? sort_lines(order) : gather(order);
 }
 
 /* ---- samples and splitters -------------------------------------------------- */
@@ -123,18 +125,16 @@ static aimss_status_t arrivals_open(struct arrivals *arrivals, const size_t *cou
         arrivals->at[i] = arrivals->count;
         arrivals->count += counts[i];
     }
-    arrivals->lines = malloc((arrivals->count + 1) * sizeof *arrivals->lines);
     blocks_open(&arrivals->keys, ORDER_BLOCK_BYTES);
-    return arrivals->at != NULL && arrivals->lines != NULL ? AIMSS_OK
-                                                           : no_memory(arrivals->count);
+    bool open = pages_open(&arrivals->lines, arrivals->count * sizeof(struct aimss_counted));
+    return arrivals->at != NULL && open ? AIMSS_OK : no_memory(arrivals->count);
 }
 
 static void arrivals_close(struct arrivals *arrivals)
 {
-    free(arrivals->lines);
+    pages_close(&arrivals->lines);
     free(arrivals->at);
     blocks_close(&arrivals->keys);
-    arrivals->lines = NULL;
     arrivals->at = NULL;
 }
 
@@ -145,7 +145,7 @@ static aimss_status_t arrive(struct arrivals *arrivals, unsigned source,
     if (key == NULL)
         return no_memory(arrivals->count);
     memcpy(key, bytes, entry->key_bytes);
-    arrivals->lines[arrivals->at[source]++] =
+    arrived_lines(arrivals)[arrivals->at[source]++] =
         (struct aimss_counted){ { key, entry->key_bytes }, entry->count };
     return AIMSS_OK;
 }
@@ -168,7 +168,7 @@ static aimss_status_t prepare_samples(void *arg)
 
 static bool pack_line(struct order *order, struct shuffle *shuffle, unsigned rank, size_t at)
 {
-    const struct aimss_counted *line = &order->own[at];
+    const struct aimss_counted *line = &own_lines(order)[at];
     struct shuffle_entry entry = { (uint32_t)line->key.len_bytes, 0, line->count };
     order->cursors[rank]++;
     return shuffle_put(shuffle, rank, &entry, line->key.data, NULL);
@@ -197,23 +197,33 @@ static aimss_status_t deliver_sample(void *arg, unsigned source,
     return arrive(&order->samples, source, entry, bytes);
 }
 
+static aimss_status_t sort_arrived(const struct order *order, struct arrivals *arrivals)
+{
+    struct pages scratch;
+    if (!pages_open(&scratch, (arrivals->count / 2 + 1) * sizeof(struct aimss_counted)))
+        return no_memory(arrivals->count);
+    order_sort(arrived_lines(arrivals), arrivals->count, scratch.data, order->compare);
+    pages_close(&scratch);
+    return AIMSS_OK;
+}
+
 /* Rank r's range begins with sample ceil(r * samples / ranks): a few lines go
  * to the lowest ranks. */
 static aimss_status_t cut_by_samples(void *arg)
 {
     struct order *order = arg;
     size_t count = order->samples.count;
-    struct aimss_counted *scratch = malloc((count / 2 + 1) * sizeof *scratch);
-    if (scratch == NULL)
-        return no_memory(count);
-    order_sort(order->samples.lines, count, scratch, order->compare);
-    free(scratch);
+    const struct aimss_counted *samples = arrived_lines(&order->samples);
+    aimss_status_t status = sort_arrived(order, &order->samples);
+    if (status != AIMSS_OK)
+        return status;
     order->cuts[0] = 0;
     for (unsigned rank = 1; rank <= order->ranks; rank++) {
         size_t at = (rank * count + order->ranks - 1) / order->ranks;
-        order->cuts[rank] = at == count ? order->own_count
-                                        : order_find(order->own, order->own_count,
-                                                     &order->samples.lines[at], order->compare);
+        order->cuts[rank] = order->own_count;
+        if (at < count)
+            order->cuts[rank] = order_find(own_lines(order), order->own_count, &samples[at],
+                                           order->compare);
     }
     arrivals_close(&order->samples);
     return AIMSS_OK;
@@ -265,16 +275,9 @@ static aimss_status_t deliver_line(void *arg, unsigned source, const struct shuf
 static aimss_status_t merge_range(void *arg)
 {
     struct order *order = arg;
-    size_t count = order->range.count;
-    free(order->own);
-    order->own = NULL;
+    pages_close(&order->own);
     counts_close(order->counts);
-    struct aimss_counted *scratch = malloc((count / 2 + 1) * sizeof *scratch);
-    if (scratch == NULL)
-        return no_memory(count);
-    order_sort(order->range.lines, count, scratch, order->compare);
-    free(scratch);
-    return AIMSS_OK;
+    return sort_arrived(order, &order->range);
 }
 
 static const struct stage sample_sort[] = {
@@ -320,7 +323,7 @@ void order_destroy(struct order *order)
         return;
     arrivals_close(&order->samples);
     arrivals_close(&order->range);
-    free(order->own);
+    pages_close(&order->own);
     free(order->stages.words);
     free(order->cuts);
     free(order->cursors);
@@ -336,5 +339,5 @@ const struct aimss_counted *order_lines(const struct order *order, size_t *count
 {
     bool alone = order->stages.count == STAGES_ALONE;
     *count = alone ? order->own_count : order->range.count;
-    return alone ? order->own : order->range.lines;
+    return alone ? own_lines(order) : arrived_lines(&order->range);
 }

@@ -15,11 +15,10 @@
 #include "flow/run_stages.h"
 #include "state/counts.h"
 
-/* What ordering needs for each key beside the table, at its peak: twice its
- * line (24 bytes) and twice its place (16) while the own keys are sorted; a
- * line that leaves, one that arrives with its key and half a line for merging
- * take less. */
-enum { ORDER_BYTES_PER_KEY = 80 };
+/* What ordering needs for each key beside the table, at its peak: its line (24
+ * bytes) and twice its place (16) while the own keys are sorted; then a line
+ * that leaves and one that arrives with its key. */
+enum { ORDER_BYTES_PER_KEY = 64 };
 
 struct order;
 

@@ -8,7 +8,8 @@ enum {
     GUESS_COUNT_BITS = 16,
     GUESS_FIRST_BYTES = 8 - GUESS_COUNT_BITS / 8, /* of the key in its first number */
     GUESS_KEY_BYTES = GUESS_FIRST_BYTES + 3 * 8,  /* looked at */
-    RADIX = 256, DIGITS = 8
+    RADIX = 256, DIGITS = 8,
+    LOOK_AHEAD = 16         /* keys that are fetched early */
 };
 
 /* Up to eight bytes from `at` on, as a number that compares as they do. */
@@ -84,9 +85,20 @@ static void radix_sort(struct order_guess *order, size_t count, struct order_gue
         memcpy(order, from, count * sizeof *order);
 }
 
+/* The next number of keys that were equal so far. */
+static void take_numbers(const struct counts *counts, struct order_guess *order, size_t count,
+                         size_t at_bytes)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + LOOK_AHEAD < count)
+            __builtin_prefetch(&counts->slots[order[i + LOOK_AHEAD].slot]);
+        order[i].number = key_number(counts_line(&counts->slots[order[i].slot]).key, at_bytes);
+    }
+}
+
 /* Sorts by the numbers in place, then the runs of equal ones by what follows
  * in the key at at_bytes. */
-static void sort_from(const struct aimss_counted *lines, struct order_guess *order, size_t count,
+static void sort_from(const struct counts *counts, struct order_guess *order, size_t count,
                       struct order_guess *scratch, size_t at_bytes)
 {
     if (count < GUESS_SHORT_RUN)
@@ -100,16 +112,20 @@ static void sort_from(const struct aimss_counted *lines, struct order_guess *ord
             ;
         if (end - i == 1)
             continue;
-        for (size_t k = i; k < end; k++)
-            order[k].number = key_number(lines[order[k].line].key, at_bytes);
-        sort_from(lines, order + i, end - i, scratch, at_bytes + 8);
+        take_numbers(counts, order + i, end - i, at_bytes);
+        sort_from(counts, order + i, end - i, scratch, at_bytes + 8);
     }
 }
 
-void order_guess(const struct aimss_counted *lines, size_t count, struct order_guess *order,
+void order_guess(const struct counts *counts, struct order_guess *order,
                  struct order_guess *scratch)
 {
-    for (size_t i = 0; i < count; i++)
-        order[i] = (struct order_guess){ first_number(&lines[i]), i };
-    sort_from(lines, order, count, scratch, GUESS_FIRST_BYTES);
+    size_t count = 0;
+    for (uint64_t slot = 0; slot <= counts->mask; slot++) {
+        if (counts->slots[slot].size == 0)
+            continue;
+        struct aimss_counted line = counts_line(&counts->slots[slot]);
+        order[count++] = (struct order_guess){ first_number(&line), slot };
+    }
+    sort_from(counts, order, count, scratch, GUESS_FIRST_BYTES);
 }

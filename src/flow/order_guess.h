@@ -11,16 +11,16 @@
 #ifndef AIMSS_FLOW_ORDER_GUESS_H
 #define AIMSS_FLOW_ORDER_GUESS_H
 
-#include <aimss.h>
+#include "state/counts.h"
 
 struct order_guess {
     uint64_t number; /* what it is sorted by now */
-    uint64_t line;   /* index */
+    uint64_t slot;   /* of the counts */
 };
 
-/* Fills order [out] struct order_guess[count] with all lines in the guessed
- * order; scratch has as much room. */
-void order_guess(const struct aimss_counted *lines, size_t count, struct order_guess *order,
+/* Fills order [out] struct order_guess[counts->used_count] with all keys of
+ * settled counts in the guessed order; scratch has as much room. */
+void order_guess(const struct counts *counts, struct order_guess *order,
                  struct order_guess *scratch);
 
 #endif

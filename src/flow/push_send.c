@@ -414,8 +414,9 @@ aimss_status_t push_reader_stop(struct push *push, const struct wire_message *me
             if (i + 1 >= message->c)
                 take_back(consumer, i, (uint32_t)message->a, (unsigned)message->b);
         answer.c = consumer->tx->tail;
-        status = stop_feeds(push, consumer, (uint32_t)message->a, (unsigned)message->b);
     }
+    if (consumer != NULL)
+        status = stop_feeds(push, consumer, (uint32_t)message->a, (unsigned)message->b);
     if (status == AIMSS_OK)
         status = push->net->ops->send(push->net, message->from, &answer);
     return status;

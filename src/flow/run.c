@@ -85,6 +85,22 @@ static struct counts_options counts_share(const struct run *run, const char *wha
     };
 }
 
+/* The counts of the keys that this rank owns. */
+static struct counts_options own_share(const struct run *run)
+{
+    uint64_t own_bytes = run->config.state_memory_bytes / 4 * 3;
+    struct counts_options options = counts_share(run, "the counts of this rank",
+                                                 run->combines ? own_bytes : own_bytes / 2);
+    options.reserve_per_key_bytes = ORDER_BYTES_PER_KEY;
+    return options;
+}
+
+/* One worker of one rank combines what the rank owns: nothing is exchanged. */
+static bool is_alone(const struct run *run)
+{
+    return run->combines && run->config.count == 1 && run->config.worker_count == 1;
+}
+
 static aimss_status_t open_workers(struct run *run)
 {
     unsigned count = run->config.worker_count;
@@ -99,6 +115,8 @@ static aimss_status_t open_workers(struct run *run)
         .log_soft_bytes = share / 4,
     };
     options.combiner.soft_bytes = share / 4;
+    if (is_alone(run))
+        options.combiner = own_share(run);
     run->workers = calloc(count, sizeof *run->workers);
     if (run->workers == NULL)
         return error_set(AIMSS_E_NO_MEMORY, "no memory for %u workers", count);
@@ -116,9 +134,7 @@ static aimss_status_t open_tables(struct run *run)
     uint64_t memory = run->config.state_memory_bytes, own = memory / 4 * 3;
     aimss_status_t status = AIMSS_OK;
     if (run->counts) {
-        uint64_t share = run->combines ? own : own / 2;
-        struct counts_options options = counts_share(run, "the counts of this rank", share);
-        options.reserve_per_key_bytes = ORDER_BYTES_PER_KEY;
+        struct counts_options options = own_share(run);
         status = counts_open(&run->own, &options);
     }
     if (status == AIMSS_OK && run->counts && !run->combines) {
@@ -132,18 +148,41 @@ static aimss_status_t open_tables(struct run *run)
 
 /* ---- what arrives -------------------------------------------------------------- */
 
+static void adopt(struct counts *own, struct counts *combiner)
+{
+    struct counts empty = *own;
+    *own = *combiner;
+    *combiner = empty;
+}
+
+static bool pack_workers(struct run *run, struct shuffle *shuffle)
+{
+    for (unsigned i = 0; i < run->config.worker_count; i++) {
+        struct worker *worker = &run->workers[i];
+        if (worker->state != WORKER_DRAINING)
+            continue;
+        if (is_alone(run) && !worker->drained)
+            adopt(&run->own, &worker->combiner);
+        else if (run->combines && worker->is_last && !worker->drained)
+            counts_reserve(&run->own, run->own.used_count +
+                                      worker->combiner.used_count / run->config.count);
+        if (!worker_drain(worker, shuffle, &run->own))
+            return false;
+    }
+    return true;
+}
+
 static bool pack(void *arg, struct shuffle *shuffle)
 {
     struct run *run = arg;
-    for (unsigned i = 0; i < run->config.worker_count; i++) {
-        struct worker *worker = &run->workers[i];
-        if (worker->state == WORKER_DRAINING && !worker_drain(worker, shuffle))
-            return false;
+    bool all = pack_workers(run, shuffle);
+    if (all && run->counts && !run->combines && run->records_over) {
+        counts_settle(&run->others);
+        all = worker_drain_counts(&run->others, &run->others_cursor, shuffle, &run->own);
     }
-    if (!run->counts || run->combines || !run->records_over)
-        return true;
-    counts_settle(&run->others);
-    return worker_drain_counts(&run->others, &run->others_cursor, shuffle);
+    if (run->own.status != AIMSS_OK)
+        failure_set(&run->failure, run->own.status);
+    return all;
 }
 
 static aimss_status_t walk_arrived(struct run *run, unsigned source,

@@ -103,9 +103,9 @@ bool shuffle_put(struct shuffle *shuffle, unsigned rank, const struct shuffle_en
     return false;
 }
 
-bool shuffle_full(const struct shuffle *shuffle, unsigned rank)
+unsigned shuffle_rank_index(const struct shuffle *shuffle)
 {
-    return shuffle->outlets[rank].full;
+    return shuffle->options.index;
 }
 
 unsigned shuffle_rank_count(const struct shuffle *shuffle)

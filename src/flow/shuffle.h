@@ -75,8 +75,7 @@ uint64_t shuffle_round(const struct shuffle *shuffle);
  * taken nevertheless, and its bytes must stay until the next round. */
 bool shuffle_put(struct shuffle *shuffle, unsigned rank, const struct shuffle_entry *entry,
                  const void *key, const void *value);
-/* In pack: whether the outlet of a rank is full. */
-bool shuffle_full(const struct shuffle *shuffle, unsigned rank);
 unsigned shuffle_rank_count(const struct shuffle *shuffle);
+unsigned shuffle_rank_index(const struct shuffle *shuffle); /* the own one */
 
 #endif

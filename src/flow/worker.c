@@ -135,14 +135,18 @@ void worker_drain_start(struct worker *worker, bool is_last)
     worker->block_at_bytes = 0;
 }
 
-bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle)
+bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle,
+                         struct counts *own)
 {
     struct aimss_counted counted;
     uint64_t hash;
-    unsigned ranks = shuffle_rank_count(shuffle);
+    unsigned ranks = shuffle_rank_count(shuffle), index = shuffle_rank_index(shuffle);
     while (counts_next(counts, cursor, &counted, &hash)) {
+        unsigned rank = key_part(hash, ranks);
         struct shuffle_entry entry = { (uint32_t)counted.key.len_bytes, 0, counted.count };
-        if (!shuffle_put(shuffle, key_part(hash, ranks), &entry, counted.key.data, NULL))
+        if (rank == index)
+            counts_add(own, counted.key.data, counted.key.len_bytes, counted.count);
+        else if (!shuffle_put(shuffle, rank, &entry, counted.key.data, NULL))
             return false;
     }
     return true;
@@ -176,12 +180,12 @@ static bool drain_log(struct worker *worker, struct shuffle *shuffle)
     return true;
 }
 
-bool worker_drain(struct worker *worker, struct shuffle *shuffle)
+bool worker_drain(struct worker *worker, struct shuffle *shuffle, struct counts *own)
 {
     if (worker->drained)
         return true;
     bool all = worker->counting
-                   ? worker_drain_counts(&worker->combiner, &worker->cursor, shuffle)
+                   ? worker_drain_counts(&worker->combiner, &worker->cursor, shuffle, own)
                    : drain_log(worker, shuffle);
     if (!all)
         return false;

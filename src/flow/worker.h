@@ -67,11 +67,13 @@ bool worker_ready(const struct worker *worker);
 /* The drain, between start and stop; the worker rests all the time. After the
  * last one it gives its memory back and is fed no more. */
 void worker_drain_start(struct worker *worker, bool is_last);
-/* Moves entries until an outlet is full (false) or nothing is left (true). */
-bool worker_drain(struct worker *worker, struct shuffle *shuffle);
+/* Moves entries until an outlet is full (false) or nothing is left (true).
+ * Counts of keys that the rank itself owns go to own directly. */
+bool worker_drain(struct worker *worker, struct shuffle *shuffle, struct counts *own);
 void worker_drain_stop(struct worker *worker);
 
 /* The same for counts alone, from *cursor on. */
-bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle);
+bool worker_drain_counts(const struct counts *counts, uint64_t *cursor, struct shuffle *shuffle,
+                         struct counts *own);
 
 #endif

@@ -181,6 +181,7 @@ static uint64_t next_segment_bytes(const struct writer *writer, const struct wri
 static aimss_status_t ask_segment(struct writer *writer, struct writer_part *part, uint64_t need)
 {
     struct lane_entry entry = { .kind = LANE_NEED_SEGMENT };
+    aimss_status_t status;
 
     if (part->asked || part->granted.len_bytes > 0)
         return AIMSS_OK;
@@ -188,8 +189,9 @@ static aimss_status_t ask_segment(struct writer *writer, struct writer_part *par
     entry.from = need;
     if (!part->has_group)
         entry.kind = LANE_OPEN_GROUP;
-    part->asked = true;
-    return tell(writer, part, &entry);
+    status = tell(writer, part, &entry);
+    part->asked = status == AIMSS_OK;
+    return status;
 }
 
 /* Also the previous group's end for the broker: order is kept by its lane. */

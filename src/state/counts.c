@@ -11,16 +11,14 @@
 #include "base/error.h"
 #include <assert.h>
 #include <inttypes.h>
-#include <sys/mman.h>
 
 static_assert(sizeof(struct counts_slot) == 32, "two slots are one cache line");
 
 enum {
     SLOTS_FIRST = 1024,
     KEYS_BLOCK_BYTES = 64 * 1024,
-    LIMIT_LEAST_BYTES = 256 * 1024, /* the first slots and a few blocks always fit */
-    HUGE_BYTES = 2 * 1024 * 1024,
-    HUGE_FROM_BYTES = 2 * HUGE_BYTES
+    LOOK_AHEAD = 16, /* slots whose long keys are fetched early */
+    LIMIT_LEAST_BYTES = 256 * 1024 /* the first slots and a few blocks always fit */
 };
 
 static uint64_t slots_bytes(uint64_t slot_count)
@@ -50,12 +48,10 @@ static uint64_t keys_at_most(uint64_t slot_count)
 static aimss_status_t slots_enable(struct counts *counts, uint64_t slot_count)
 {
     uint64_t len_bytes = slots_bytes(slot_count);
-    if (mprotect(counts->slots, len_bytes, PROT_READ | PROT_WRITE) != 0)
+    if (!pages_use(&counts->pages, len_bytes))
         return error_set(AIMSS_E_NO_MEMORY, "no memory for %" PRIu64 " slots of %s (%" PRIu64
                          " bytes); lower --state-memory or use more ranks", slot_count,
                          counts->options.what, len_bytes);
-    if (len_bytes >= HUGE_FROM_BYTES)
-        madvise(counts->slots, len_bytes, MADV_HUGEPAGE); /* fewer TLB misses; a hint only */
     counts->mask = slot_count - 1;
     counts->grow_at_count = keys_before_growth(slot_count);
     return AIMSS_OK;
@@ -68,13 +64,11 @@ aimss_status_t counts_open(struct counts *counts, const struct counts_options *o
         counts->options.limit_bytes = LIMIT_LEAST_BYTES;
     while (slots_bytes(2 * counts->reserved_slots) <= options->limit_bytes)
         counts->reserved_slots *= 2;
-    void *reserved = mmap(NULL, slots_bytes(counts->reserved_slots), PROT_NONE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (reserved == MAP_FAILED)
+    if (!pages_reserve(&counts->pages, slots_bytes(counts->reserved_slots)))
         return error_set(AIMSS_E_NO_MEMORY, "no address space for %s (%" PRIu64
                          " bytes); lower --state-memory or raise ulimit -v", options->what,
                          slots_bytes(counts->reserved_slots));
-    counts->slots = reserved;
+    counts->slots = counts->pages.data;
     blocks_open(&counts->blocks, KEYS_BLOCK_BYTES);
     aimss_status_t status = slots_enable(counts, SLOTS_FIRST);
     if (status != AIMSS_OK)
@@ -86,7 +80,7 @@ void counts_close(struct counts *counts)
 {
     if (counts->slots == NULL)
         return;
-    munmap(counts->slots, slots_bytes(counts->reserved_slots));
+    pages_close(&counts->pages);
     blocks_close(&counts->blocks);
     counts->slots = NULL;
 }
@@ -124,6 +118,20 @@ static aimss_status_t slots_double(struct counts *counts)
     return AIMSS_OK;
 }
 
+static bool may_double(const struct counts *counts)
+{
+    uint64_t slot_count = counts->mask + 1;
+    return slot_count < counts->reserved_slots && slot_count <= UINT32_MAX / 2 &&
+           counts_bytes(counts) + slots_bytes(slot_count) <= counts->options.limit_bytes;
+}
+
+void counts_reserve(struct counts *counts, uint64_t key_count)
+{
+    while (counts->grow_at_count < key_count && may_double(counts))
+        if (slots_double(counts) != AIMSS_OK)
+            return; /* later growth will say why */
+}
+
 static aimss_status_t limit_reached(struct counts *counts)
 {
     const struct counts_options *options = &counts->options;
@@ -150,12 +158,9 @@ static aimss_status_t make_room(struct counts *counts, uint64_t block_bytes)
         counts->over = true;
     if (counts->used_count < counts->grow_at_count)
         return AIMSS_OK;
-    bytes += slots_bytes(slot_count);
-    if (is_soft_below(counts, bytes))
+    if (is_soft_below(counts, bytes + slots_bytes(slot_count)))
         counts->over = true;
-    bool may_grow = slot_count < counts->reserved_slots && slot_count <= UINT32_MAX / 2 &&
-                    bytes <= counts->options.limit_bytes;
-    if (may_grow)
+    if (may_double(counts))
         return slots_double(counts);
     if (counts->used_count >= keys_at_most(slot_count))
         return limit_reached(counts);
@@ -262,11 +267,8 @@ static void slots_clear(struct counts *counts)
     uint64_t slot_count = counts->mask + 1, keep_count = slot_count;
     while (keep_count > SLOTS_FIRST && is_soft_below(counts, slots_bytes(keep_count)))
         keep_count /= 2;
-    uint64_t keep_bytes = slots_bytes(keep_count);
-    memset(counts->slots, 0, keep_bytes);
-    if (keep_count < slot_count)
-        madvise((char *)counts->slots + keep_bytes, slots_bytes(slot_count) - keep_bytes,
-                MADV_DONTNEED); /* zeros when they are used again */
+    memset(counts->slots, 0, slots_bytes(keep_count));
+    pages_forget(&counts->pages, slots_bytes(keep_count));
     counts->mask = keep_count - 1;
 }
 
@@ -289,13 +291,13 @@ bool counts_next(const struct counts *counts, uint64_t *cursor, struct aimss_cou
                  uint64_t *hash)
 {
     while (*cursor <= counts->mask) {
+        const struct counts_slot *ahead = &counts->slots[(*cursor + LOOK_AHEAD) & counts->mask];
         const struct counts_slot *slot = &counts->slots[(*cursor)++];
+        if (ahead->size - 1 > KEY_SHORT_BYTES && ahead->size != 0)
+            __builtin_prefetch(ahead->far.data);
         if (slot->size == 0)
             continue;
-        size_t len_bytes = slot->size - 1;
-        const void *data = len_bytes > KEY_SHORT_BYTES ? slot->far.data
-                                                       : (const void *)&slot->words;
-        *counted = (struct aimss_counted){ { data, len_bytes }, slot->count };
+        *counted = counts_line(slot);
         *hash = slot_hash(slot);
         return true;
     }

@@ -17,6 +17,7 @@
 
 #include "state/blocks.h"
 #include "state/key.h"
+#include "state/pages.h"
 #include <aimss.h>
 #include <stdbool.h>
 
@@ -62,6 +63,7 @@ struct counts {
     struct counts_waiting ring[COUNTS_RING];
     struct counts_options options;
     uint64_t reserved_slots; /* address space */
+    struct pages pages;      /* of the slots */
     struct blocks blocks;
 };
 
@@ -80,10 +82,21 @@ uint64_t counts_key_bytes(const struct counts *counts);
 /* Forgets all keys; slots within the soft limit stay in use. */
 void counts_clear(struct counts *counts);
 
+/* Makes slots for so many keys now, as far as the limit allows. */
+void counts_reserve(struct counts *counts, uint64_t key_count);
+
 /* The next key at *cursor (0 first) of a settled table, false at the end. The
  * key is borrowed until the next add. */
 bool counts_next(const struct counts *counts, uint64_t *cursor, struct aimss_counted *counted,
                  uint64_t *hash);
+
+/* What a slot in use holds. */
+static inline struct aimss_counted counts_line(const struct counts_slot *slot)
+{
+    size_t len_bytes = slot->size - 1;
+    const void *data = len_bytes > KEY_SHORT_BYTES ? slot->far.data : (const void *)&slot->words;
+    return (struct aimss_counted){ { data, len_bytes }, slot->count };
+}
 
 /* Adds to a long key. */
 void counts_add_far(struct counts *counts, const void *data, size_t len_bytes, uint64_t add);
