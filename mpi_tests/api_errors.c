@@ -135,6 +135,23 @@ static void wrong_records(struct aimss_runtime *rt, struct aimss_stream *keyed)
     free(large);
 }
 
+/* What only rank 0 or a broker can refuse is refused there, and ends nothing. */
+static void refused_elsewhere(struct aimss_runtime *rt)
+{
+    struct aimss_stream *stream = NULL;
+
+    EXPECT(aimss_stream_create(rt, "csv", &(struct aimss_stream_options){
+        .source = "csv" }, &stream) < 0);
+    EXPECT_SAYS("csv");
+    EXPECT_STATUS(aimss_stream_create(rt, "wide", &(struct aimss_stream_options){
+        .streamlet_count = 1u << 30 }, &stream), AIMSS_E_LIMIT);
+    EXPECT_SAYS("1073741824");
+    EXPECT(stream == NULL);
+    api_meet(rt);
+    EXPECT_OK(aimss_stream_create(rt, "after that", NULL, &stream));
+    aimss_stream_destroy(stream);
+}
+
 static int stop(void *arg, const struct aimss_record *record)
 {
     (void)arg;
@@ -174,6 +191,7 @@ static void compute(struct aimss_runtime *rt)
     api_meet(rt);
     goes_on(rt, keyed);
     aimss_stream_destroy(keyed);
+    refused_elsewhere(rt);
 }
 
 int main(int argc, char **argv)

@@ -1,9 +1,11 @@
 /* push_roundtrip: records go in through writers and come out of readers, each
  * once, in the order of its writer and key, with the bytes that were put.
  *
- * Every compute rank writes and reads at the same time. The content of a record
+ * Every compute rank writes and reads at the same time; where memory is short a
+ * put gives up for a while, so that the rank reads. The content of a record
  * follows from writer and number, so that a reader can check it without being
- * told. Argument: --nodes-as K makes the same test take the other path.
+ * told. Takes the options of aimss: --nodes-as K makes it use the other path,
+ * and PUSH_STREAMLETS, the number of streamlets for each compute rank.
  */
 #include <aimss.h>
 #include <mpi.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 
 enum { RECORDS = 200000, KEYS = 97, VALUE_MAX = 300, WRITERS_MAX = 64 };
+static const uint64_t patience_ns = 20000000;
 
 static int errors;
 
@@ -78,7 +81,8 @@ static int check(void *arg, const struct aimss_record *record)
     return errors > 20;
 }
 
-static void take(struct aimss_reader *reader, struct seen *seen, uint64_t timeout, int *ended)
+/* Whether there was a buffer. */
+static int take(struct aimss_reader *reader, struct seen *seen, uint64_t timeout, int *ended)
 {
     struct aimss_buffer *buffer;
     struct aimss_record record;
@@ -91,11 +95,35 @@ static void take(struct aimss_reader *reader, struct seen *seen, uint64_t timeou
     if (status < 0)
         *ended = 1;
     if (status != AIMSS_OK)
-        return;
+        return 0;
     while ((status = aimss_buffer_record(buffer, &cursor, &record)) == AIMSS_OK)
         check(seen, &record);
     EXPECT(status == AIMSS_END);
     aimss_buffer_release(buffer);
+    return 1;
+}
+
+static void put(struct aimss_writer *writer, struct aimss_reader *reader, unsigned index,
+                uint64_t number, struct seen *seen, int *ended)
+{
+    static unsigned char value[800000];
+    uint64_t key = key_of(number);
+    size_t len = value_bytes(index, number);
+    aimss_status_t status;
+
+    fill(value, len, index, number);
+    while ((status = aimss_writer_put(writer, (struct aimss_bytes){ &key, sizeof key },
+                                      (struct aimss_bytes){ value, len })) == AIMSS_TIMEOUT)
+        while (take(reader, seen, 0, ended))
+            ;
+    EXPECT(status == AIMSS_OK);
+}
+
+static uint32_t streamlets_each(void)
+{
+    const char *text = getenv("PUSH_STREAMLETS");
+
+    return text != NULL ? (uint32_t)atoi(text) : 3;
 }
 
 static void compute(struct aimss_runtime *rt, struct seen *seen)
@@ -105,21 +133,17 @@ static void compute(struct aimss_runtime *rt, struct seen *seen)
     struct aimss_writer *writer = NULL;
     unsigned index, count;
     int ended = 0;
-    static unsigned char value[800000];
 
     aimss_runtime_compute_rank(rt, &index, &count);
     struct aimss_stream_options options = { .format = AIMSS_FORMAT_KEYED, .writer_count = count,
-                                            .streamlet_count = 3 * count };
+                                            .streamlet_count = streamlets_each() * count };
+    struct aimss_writer_options patient = { .timeout_ns = patience_ns };
+
     EXPECT(aimss_stream_create(rt, "records", &options, &stream) == AIMSS_OK);
     EXPECT(aimss_read_from(stream, NULL, &reader) == AIMSS_OK);
-    EXPECT(aimss_writer_open(stream, NULL, &writer) == AIMSS_OK);
+    EXPECT(aimss_writer_open(stream, &patient, &writer) == AIMSS_OK);
     for (uint64_t number = 0; number < RECORDS && errors == 0; number++) {
-        uint64_t key = key_of(number);
-        size_t len = value_bytes(index, number);
-
-        fill(value, len, index, number);
-        EXPECT(aimss_writer_put(writer, (struct aimss_bytes){ &key, sizeof key },
-                                (struct aimss_bytes){ value, len }) == AIMSS_OK);
+        put(writer, reader, index, number, seen, &ended);
         if (number % 64 == 0)
             take(reader, seen, 0, &ended);
     }

@@ -75,7 +75,7 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- the network -------------------------------------------------------- */
 
-static void carry_out(struct world *world)
+static inline void carry_out(struct world *world)
 {
     for (unsigned to = 0; to < world->count; to++) {
         struct post *in = &world->rank[to].post;
@@ -99,7 +99,7 @@ static void carry_out(struct world *world)
     world->exchange_count++;
 }
 
-static aimss_status_t post(struct net *net, struct post what)
+static inline aimss_status_t post(struct net *net, struct post what)
 {
     struct world_rank *rank = (struct world_rank *)net;
     assert_int_equal(rank->post.kind, POST_NONE);
@@ -170,7 +170,7 @@ struct world_options {
     const struct graph *graph;
 };
 
-static struct world *world_create(const struct world_options *options)
+static inline struct world *world_create(const struct world_options *options)
 {
     struct world *world = calloc(1, sizeof *world);
     world->count = options->ranks;
@@ -198,7 +198,7 @@ static struct world *world_create(const struct world_options *options)
 }
 
 /* A buffer with one record in one chunk. */
-static void world_give(struct world *world, unsigned to, const void *data, size_t len_bytes)
+static inline void world_give(struct world *world, unsigned to, const void *data, size_t len_bytes)
 {
     struct world_rank *rank = &world->rank[to];
     size_t room = sizeof(struct chunk_header) + format_align((uint32_t)len_bytes);
@@ -222,7 +222,7 @@ static void world_give(struct world *world, unsigned to, const void *data, size_
     rank->buffers[rank->buffer_count++] = buffer;
 }
 
-static void rank_feed(struct world *world, struct world_rank *rank)
+static inline void rank_feed(struct world *world, struct world_rank *rank)
 {
     while (world->pass >= rank->hold_until_pass && rank->fed_count < rank->buffer_count &&
            run_feed(rank->run, rank->buffers[rank->fed_count]))
@@ -234,9 +234,9 @@ static void rank_feed(struct world *world, struct world_rank *rank)
     }
 }
 
-static void rank_step(struct world *world, struct world_rank *rank)
+static inline void rank_step(struct world *world, struct world_rank *rank)
 {
-    bool busy;
+    bool busy = false;
     for (unsigned i = 0; i < rank->mail_count; i++)
         run_round_wanted(rank->run, rank->mails[i].a);
     rank->mail_count = 0;
@@ -250,7 +250,7 @@ static void rank_step(struct world *world, struct world_rank *rank)
         run_result(rank->run, &rank->result);
 }
 
-static bool world_over(const struct world *world)
+static inline bool world_over(const struct world *world)
 {
     bool over = true;
     for (unsigned i = 0; i < world->count; i++) {
@@ -262,7 +262,7 @@ static bool world_over(const struct world *world)
 }
 
 /* Until all ranks are done, or one has failed: its status. */
-static aimss_status_t world_run(struct world *world)
+static inline aimss_status_t world_run(struct world *world)
 {
     time_t start = time(NULL);
     for (; !world_over(world); world->pass++) {
@@ -279,7 +279,7 @@ static aimss_status_t world_run(struct world *world)
 }
 
 /* Buffers that were not fed are the test's. */
-static void world_destroy(struct world *world)
+static inline void world_destroy(struct world *world)
 {
     for (unsigned i = 0; i < world->count; i++) {
         struct world_rank *rank = &world->rank[i];

@@ -83,7 +83,7 @@ class Job:
 
     def __init__(self, directory, inputs, *options, ranks=4, env=None, launch_options=(),
                  wrapper=()):
-        self.directory = directory
+        self.directory, self.inputs = directory, set(map(os.path.realpath, inputs))
         self.log = f"{directory.replace('/', '_')}.log"
         words = [AIMSS, "launch", "-n", str(ranks), *launch_options, WORDCOUNT]
         if inputs:
@@ -122,17 +122,13 @@ class Job:
         return self.ranks_by_number
 
     def own_arenas(self):
-        """{rank: path} of the arenas that this job's ranks have mapped."""
-        found = {}
+        """The arenas that this job's ranks have mapped: {rank: path}. A rank's map may not know
+        the file's name, because it got one when it was complete."""
+        paths = {os.stat(path).st_ino: path for path in shm_files() if path.endswith(".arena")}
         for pid in self.find_ranks().values():
-            try:
-                maps = read(f"/proc/{pid}/maps").decode(errors="replace")
-            except OSError:
-                continue
-            for path, rank in re.findall(r"(/dev/shm/aimss-\S+-r(\d+)\.arena)", maps):
-                found[int(rank)] = path
-        self.arenas |= set(found.values())
-        return found
+            inodes = {int(line.split()[4]) for line in read(f"/proc/{pid}/maps").splitlines()}
+            self.arenas |= {paths[inode] for inode in inodes & set(paths)}
+        return {int(re.search(r"-r(\d+)\.arena$", path)[1]): path for path in self.arenas}
 
     def threads(self, rank, name):
         """How many threads of that name the rank has."""
@@ -146,24 +142,20 @@ class Job:
             except ProcessLookupError:
                 pass
 
-    def started(self):
-        """Whether brokers have their I/O threads and the compute ranks their workers."""
-        self.own_arenas()
-        names = {rank: {read(comm).decode().strip() for comm in
-                        glob.glob(f"/proc/{pid}/task/*/comm")}
-                 for rank, pid in self.ranks_by_number.items()}
-        return (self.arenas and any("aimss-io" in found for found in names.values()) and
-                all({"aimss-io", "aimss-worker"} & found for rank, found in names.items()
-                    if rank > 0))
+    def reads_an_input(self):
+        """Whether a rank has one of the inputs open: then all have started."""
+        for pid in self.find_ranks().values():
+            for fd in glob.glob(f"/proc/{pid}/fd/*"):
+                try:
+                    if os.path.realpath(fd) in self.inputs:
+                        return True
+                except OSError:
+                    pass
+        return False
 
     def freeze(self, ranks):
         """Waits until all ranks are at work and stops them; false if the job ended before."""
-        def at_work():
-            try:
-                return len(self.find_ranks()) == ranks and self.started()
-            except OSError:
-                return False
-        wait_until(lambda: at_work() or self.launcher.poll() is not None)
+        wait_until(lambda: self.reads_an_input() or self.launcher.poll() is not None)
         self.signal_ranks(signal.SIGSTOP)
         self.own_arenas()
         return self.launcher.poll() is None and len(self.ranks_by_number) == ranks

@@ -110,6 +110,7 @@ static void draw_trouble(struct workload *load, uint64_t *random)
         sim->crash_rank = (unsigned)sim_below(random, sim->rank_count);
         break;
     case 1:
+        sim->arena_bytes += 4096 * KIB; /* what is revoked rests until the end */
         sim->stop_step = 1 + sim_below(random, 20000);
         sim->stop_rank = 1 + sim->broker_count + (unsigned)sim_below(random, computes);
         break;
@@ -131,7 +132,8 @@ void workload_draw(struct workload *load, uint64_t seed)
     memset(load, 0, sizeof *load);
     load->ledger.text = text;
     ledger_start(&load->ledger, seed);
-    *sim = given;
+    *sim = (struct sim_config){ .options = given.options, .fault = given.fault,
+                                .trace = given.trace };
     sim->seed = seed;
     sim->broker_count = 1 + (unsigned)sim_below(&random, 3);
     load->compute_count = 1 + (unsigned)sim_below(&random, 4);

@@ -3,7 +3,9 @@
  * All ranks run this. What the command line alone can tell (help, version, a
  * wrong option, an impossible graph) is told before MPI starts, by one rank.
  * Signals: SIGINT, SIGTERM and SIGUSR1 (which launchers forward) ask rank 0 to
- * end the run cleanly; the other ranks wait to be told.
+ * end the run cleanly; the other ranks wait to be told. Below `aimss launch` and
+ * mpirun such a request is always SIGUSR1, and a SIGTERM is mpirun's, which ends
+ * what a dead rank has left: that is no clean end, and none is recorded.
  */
 #include "api/job_run.h"
 
@@ -23,9 +25,11 @@ static void on_signal(int number)
 static void catch_signals(void)
 {
     struct sigaction action = { .sa_handler = on_signal };
+    const char *started_by = getenv("AIMSS_LAUNCH_BY");
 
     sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (started_by == NULL || strcmp(started_by, "mpirun") != 0)
+        sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
 }
 

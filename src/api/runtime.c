@@ -208,6 +208,25 @@ static void free_runtime(struct aimss_runtime *rt)
     free(rt);
 }
 
+/* A start that was refused after it had the directory is a run that failed: the
+ * record tells it from one that died. */
+static void record_refusal(const struct aimss_runtime *rt, aimss_status_t status)
+{
+    enum { EXIT_USAGE = 2 };
+    char text[ERROR_TEXT_BYTES];
+    struct job_result *result = rt->dir != NULL ? calloc(1, sizeof *result) : NULL;
+
+    if (result == NULL)
+        return;
+    snprintf(text, sizeof text, "%s", error_text());
+    result->state = JOB_FAILED;
+    result->exit_code = status == AIMSS_E_USAGE ? EXIT_USAGE : 1;
+    result->message = text;
+    jobdir_finish(rt->dir, result);
+    free(result);
+    error_set(status, "%s", text);
+}
+
 aimss_status_t runtime_start(const struct runtime_start *start, struct aimss_runtime **rt)
 {
     struct aimss_runtime *r = calloc(1, sizeof *r);
@@ -221,6 +240,7 @@ aimss_status_t runtime_start(const struct runtime_start *start, struct aimss_run
         r->given = *start->given;
     status = start_all(r, start);
     if (status != AIMSS_OK) {
+        record_refusal(r, status);
         free_runtime(r);
         return status;
     }

@@ -166,7 +166,7 @@ aimss_status_t options_read_file(struct options *options, const char *path)
     int bad_line;
 
     if (conf.file == NULL)
-        return error_set(errno == ENOENT ? AIMSS_E_NOT_FOUND : AIMSS_E_IO,
+        return error_set(errno == ENOENT || errno == ENOTDIR ? AIMSS_E_NOT_FOUND : AIMSS_E_IO,
                          "cannot read %s: %s", path, strerror(errno));
     bad_line = ini_parse_stream(read_line, &conf, take_line, &conf);
     if (conf.status == AIMSS_OK && bad_line > 0)

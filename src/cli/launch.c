@@ -124,15 +124,17 @@ static unsigned last_run(const char *directory)
     return identity.run;
 }
 
-/* The exit code in the record of a run after the given one; -1 if there is none. */
-static int recorded_exit_code(const char *directory, unsigned run_before)
+/* The exit code in the record of a run after the given one; -1 if there is none.
+ * A stop was asked for here: the signal that the ranks saw is only launch's word for it. */
+static int recorded_exit_code(const char *directory, unsigned run_before, int stop_signal)
 {
     struct job_result *result = NULL;
     int exit_code = -1;
 
     if (directory != NULL && jobdir_read_result(directory, &result) == AIMSS_OK &&
         result->run > run_before)
-        exit_code = result->exit_code;
+        exit_code = result->state == JOB_STOPPED && stop_signal != 0
+                        ? CLI_SIGNALLED + stop_signal : result->exit_code;
     job_result_destroy(result);
     return exit_code;
 }
@@ -146,10 +148,12 @@ static int without_record(const struct launch_end *end, bool began)
     if (end->stop_signal != 0 && code != 0)
         return CLI_SIGNALLED + end->stop_signal;
     if (code > CLI_SIGNALLED)
-        diag(DIAG_ERROR, "the job ended: a rank was ended by signal %d (%s)",
+        diag(DIAG_ERROR, "the job ended: a rank was ended by signal %d (%s); the same command "
+             "runs it again, `aimss clean` frees the memory that it has left",
              code - CLI_SIGNALLED, strsignal(code - CLI_SIGNALLED));
     else if (began)
-        diag(DIAG_ERROR, "the job ended without a result record; its ranks ended with code %d",
+        diag(DIAG_ERROR, "the job ended without a result record; its ranks ended with code %d; "
+             "the same command runs it again, `aimss clean` frees the memory that it has left",
              code);
     return began && code == 0 ? CLI_FAILED : code;
 }
@@ -157,7 +161,7 @@ static int without_record(const struct launch_end *end, bool began)
 static int judge(const struct launch *launch, const struct launch_end *end, const char *directory,
                  unsigned run_before)
 {
-    int recorded = recorded_exit_code(directory, run_before);
+    int recorded = recorded_exit_code(directory, run_before, end->stop_signal);
 
     if (end->timed_out) {
         diag(DIAG_ERROR, "the job was stopped: it ran longer than the %.1f s of --timeout",

@@ -211,6 +211,7 @@ static void add_srun(const struct launch *launch, const char *srun, struct words
 {
     char types[1024];
 
+    unsetenv("AIMSS_LAUNCH_BY"); /* by srun: a SIGTERM is Slurm's request to stop */
     add(words, srun);
     add_count(words, "-n", launch->ranks);
     output_of("srun --mpi=list 2>&1", types, sizeof types);
@@ -274,6 +275,7 @@ static aimss_status_t add_mpirun(const struct launch *launch, struct words *word
         return error_set(AIMSS_E_NOT_FOUND, "mpirun: not found in PATH, expected Open MPI's or "
                          "MPICH's; install openmpi-bin, load a module, or set "
                          "AIMSS_LAUNCH_MPIRUN");
+    setenv("AIMSS_LAUNCH_BY", "mpirun", 1); /* ranks take its SIGTERM for what it is */
     add(words, mpirun);
     if (asprintf(&ask, "'%s' --version 2>&1", mpirun) < 0)
         ask = NULL;

@@ -34,7 +34,7 @@ static aimss_status_t failed(const char *path, int error)
 {
     if (error == ENOENT || error == ENOTDIR)
         return error_set(AIMSS_E_NOT_FOUND, "%s: no such file or directory; expected an input "
-                         "file, a directory or a pattern that matches some", path);
+                         "file, a directory or a pattern that matches some; check the path", path);
     if (error == ELOOP)
         return error_set(AIMSS_E_INVALID, "%s: its symbolic links lead in a circle; remove the "
                          "link or name the files one by one", path);

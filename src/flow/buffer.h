@@ -24,9 +24,10 @@ struct aimss_buffer {
     enum aimss_format format;
     uint32_t record_bytes;   /* of a fixed stream */
 
-    struct inbox *inbox;     /* NULL: a joined record or a writer's buffer */
+    struct inbox *inbox;     /* NULL: a writer's buffer */
     struct lane_rx *lane;
     uint64_t sequence;       /* of the lane entry that this holds */
+    uint32_t entry_at;       /* how far into that entry it begins; a joined record: 0 or there */
     struct aimss_buffer *next;
     void *owned;             /* memory of a joined record or a writer's buffer */
     uint64_t filled_bytes;   /* writer's buffer */

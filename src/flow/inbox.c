@@ -5,43 +5,15 @@
  * records allocate. Released buffers return on a lock-free stack and are
  * collected by the MPI thread.
  */
-#include "flow/inbox.h"
+#include "flow/inbox_internal.h"
 
 #include "base/error.h"
 #include "flow/join.h"
-#include "log/chunk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { READERS_MAX = 64, ENTRIES_PER_STEP = 64 };
-
-struct inbox_reader {
-    struct wire_stream stream;
-    unsigned consumer_group;
-    uint32_t join;          /* the coordinator's number of this joining */
-    bool stopping, end_known;
-    uint64_t ends_expected, ends_seen;
-    unsigned stops_missing;
-    struct aimss_buffer *first, *last;
-};
-
-/* How many buffers still hold an entry. */
-struct lane_holds {
-    uint16_t holds[LANE_ENTRIES];
-};
-
-struct inbox {
-    struct net *net;
-    struct lanes *lanes;
-    struct joiner *joiner;
-    struct lane_holds *holds[LANES_MAX];
-    struct aimss_buffer *spare;
-    struct aimss_buffer *returned; /* shared with other threads */
-    bool joining;
-    unsigned reader_count;
-    struct inbox_reader *readers[READERS_MAX];
-};
+enum { ENTRIES_PER_STEP = 64 };
 
 aimss_status_t inbox_create(struct net *net, struct lanes *lanes, uint64_t record_max_bytes,
                             struct inbox **inbox)
@@ -122,144 +94,18 @@ static struct inbox_reader *find_reader(struct inbox *inbox, uint64_t stream, ui
     return NULL;
 }
 
-static struct aimss_buffer *take_spare(struct inbox *inbox)
-{
-    struct aimss_buffer *buffer = inbox->spare;
-
-    if (buffer == NULL)
-        return calloc(1, sizeof *buffer); /* until the pool has grown to what is in flight */
-    inbox->spare = buffer->next;
-    return buffer;
-}
-
-static void append(struct inbox_reader *reader, struct aimss_buffer *buffer)
-{
-    buffer->next = NULL;
-    if (reader->last != NULL)
-        reader->last->next = buffer;
-    else
-        reader->first = buffer;
-    reader->last = buffer;
-}
-
-static uint16_t *holds_of(struct inbox *inbox, const struct lane_rx *lane, uint64_t sequence)
-{
-    return &inbox->holds[lane->inbound]->holds[(sequence - 1) % LANE_ENTRIES];
-}
-
-static void drop_hold(struct inbox *inbox, struct lane_rx *lane, uint64_t sequence)
-{
-    if (--*holds_of(inbox, lane, sequence) == 0)
-        lane_rx_release(lane, sequence);
-}
-
-static aimss_status_t add_buffer(struct inbox *inbox, struct inbox_reader *reader,
-                                 struct lane_rx *lane, const struct lane_entry *entry,
-                                 const char *data, uint64_t at, uint64_t len_bytes)
-{
-    struct aimss_buffer *buffer = take_spare(inbox);
-
-    if (buffer == NULL)
-        return error_set(AIMSS_E_NO_MEMORY, "no memory for a buffer");
-    *buffer = (struct aimss_buffer){ .data = data + at,
-                                     .len_bytes = len_bytes,
-                                     .stream = entry->stream,
-                                     .streamlet = entry->streamlet,
-                                     .group = entry->group,
-                                     .segment = position_segment(entry->from),
-                                     .offset = position_offset(entry->from) + at,
-                                     .format = (enum aimss_format)entry->format,
-                                     .record_bytes = reader->stream.record_bytes,
-                                     .inbox = inbox,
-                                     .lane = lane,
-                                     .sequence = entry->sequence };
-    ++*holds_of(inbox, lane, entry->sequence);
-    append(reader, buffer);
-    return AIMSS_OK;
-}
-
-static const char *data_of(struct inbox *inbox, const struct lane_rx *lane,
-                           const struct lane_entry *entry)
-{
-    const char *base = lane->near
-                           ? inbox->net->ops->map(inbox->net, lane->rank, NET_REGION_ARENA)
-                           : lane->slots;
-
-    return base + entry->place;
-}
-
-static aimss_status_t add_joined(struct inbox *inbox, struct inbox_reader *reader,
-                                 const struct lane_entry *entry, const struct chunk_header *chunk)
-{
-    struct join_result joined;
-    struct aimss_buffer *buffer;
-    aimss_status_t status = joiner_add(inbox->joiner, entry, chunk, &joined);
-
-    if (status != AIMSS_OK || joined.data == NULL)
-        return status;
-    buffer = take_spare(inbox);
-    if (buffer == NULL) {
-        free(joined.data);
-        return error_set(AIMSS_E_NO_MEMORY, "no memory for a buffer");
-    }
-    *buffer = (struct aimss_buffer){ .data = joined.data,
-                                     .len_bytes = joined.len_bytes,
-                                     .stream = entry->stream,
-                                     .streamlet = entry->streamlet,
-                                     .group = entry->group,
-                                     .segment = position_segment(entry->from),
-                                     .offset = joined.ordinal,
-                                     .format = (enum aimss_format)entry->format,
-                                     .inbox = inbox,
-                                     .owned = joined.data };
-    append(reader, buffer);
-    return AIMSS_OK;
-}
-
-/* Cuts a run into stretches of whole chunks and single fragments. Lengths are
- * not yet checked by CRC, so nothing is followed out of the run. */
-static aimss_status_t take_run(struct inbox *inbox, struct inbox_reader *reader,
-                               struct lane_rx *lane, const struct lane_entry *entry)
-{
-    const char *data = data_of(inbox, lane, entry);
-    uint64_t at = 0, whole_from = 0, len = entry->length_bytes;
-    aimss_status_t status = AIMSS_OK;
-
-    while (at < len && status == AIMSS_OK) {
-        const struct chunk_header *chunk = (const struct chunk_header *)(data + at);
-        bool sane = len - at >= sizeof *chunk && chunk->len_bytes >= sizeof *chunk &&
-                    chunk->len_bytes <= len - at && chunk->len_bytes % CHUNK_ALIGN_BYTES == 0;
-
-        if (!sane) { /* the reader's CRC check names the place */
-            at = len;
-            break;
-        }
-        if (chunk->fragment != CHUNK_WHOLE) {
-            if (at > whole_from)
-                status = add_buffer(inbox, reader, lane, entry, data, whole_from, at - whole_from);
-            if (status == AIMSS_OK)
-                status = add_joined(inbox, reader, entry, chunk);
-            whole_from = at + chunk->len_bytes;
-        }
-        at += chunk->len_bytes;
-    }
-    if (status == AIMSS_OK && at > whole_from)
-        status = add_buffer(inbox, reader, lane, entry, data, whole_from, at - whole_from);
-    return status;
-}
-
 static aimss_status_t take_entry(struct inbox *inbox, struct lane_rx *lane,
                                  const struct lane_entry *entry)
 {
     struct inbox_reader *reader = find_reader(inbox, entry->stream, entry->consumer_group);
     aimss_status_t status = AIMSS_OK;
 
-    *holds_of(inbox, lane, entry->sequence) = 1; /* ours, until the entry is taken apart */
+    *inbox_holds(inbox, lane, entry->sequence) = 1; /* ours, until the entry is taken apart */
     if (reader != NULL && entry->kind == LANE_DATA)
-        status = take_run(inbox, reader, lane, entry);
+        status = inbox_take_run(inbox, reader, lane, entry);
     else if (reader != NULL && entry->kind == LANE_STREAM_END)
-        reader->ends_seen++;
-    drop_hold(inbox, lane, entry->sequence);
+        status = inbox_add_marker(inbox, reader, lane, entry);
+    inbox_drop_hold(inbox, lane, entry->sequence);
     return status;
 }
 
@@ -320,10 +166,8 @@ static void collect_returned(struct inbox *inbox, bool *busy)
     while (buffer != NULL) {
         struct aimss_buffer *next = buffer->next;
 
-        if (buffer->owned != NULL)
-            free(buffer->owned);
-        else
-            drop_hold(inbox, buffer->lane, buffer->sequence);
+        free(buffer->owned);
+        inbox_drop_hold(inbox, buffer->lane, buffer->sequence);
         buffer->owned = NULL;
         buffer->next = inbox->spare;
         inbox->spare = buffer;
@@ -360,31 +204,60 @@ void inbox_return(struct inbox *inbox, struct aimss_buffer *buffer)
     bell_ring(inbox->net->bell);
 }
 
+static struct aimss_buffer *take_first(struct inbox_reader *reader)
+{
+    struct aimss_buffer *first = reader->first;
+
+    if (first == NULL)
+        return NULL;
+    reader->first = first->next;
+    if (reader->first == NULL)
+        reader->last = NULL;
+    first->next = NULL;
+    return first;
+}
+
+/* All of a streamlet has been handed to the application, which cannot leave any
+ * of it to another reader now: only this ends the streamlet for the group. */
+static aimss_status_t pass_marker(struct inbox *inbox, struct inbox_reader *reader,
+                                  struct aimss_buffer *marker)
+{
+    struct wire_message message = { .kind = WIRE_ENDED, .a = marker->stream,
+                                    .b = marker->streamlet, .c = reader->consumer_group };
+
+    inbox_drop_hold(inbox, marker->lane, marker->sequence);
+    marker->next = inbox->spare;
+    inbox->spare = marker;
+    return inbox->net->ops->send(inbox->net, 0, &message);
+}
+
 aimss_status_t inbox_next(struct inbox *inbox, struct inbox_reader *reader,
                           struct aimss_buffer **buffer)
 {
-    struct aimss_buffer *next = reader->first;
+    struct aimss_buffer *next;
 
-    (void)inbox;
+    while ((next = take_first(reader)) != NULL && next->data == NULL) {
+        aimss_status_t status = pass_marker(inbox, reader, next);
+
+        if (status != AIMSS_OK)
+            return status;
+    }
     if (next == NULL)
-        return reader->end_known && reader->ends_seen >= reader->ends_expected ? AIMSS_END
-                                                                                : AIMSS_TIMEOUT;
-    reader->first = next->next;
-    if (reader->first == NULL)
-        reader->last = NULL;
-    next->next = NULL;
+        return reader->end_told ? AIMSS_END : AIMSS_TIMEOUT;
     *buffer = next;
     return AIMSS_OK;
 }
 
-static uint64_t first_unread(const struct inbox_reader *reader, const struct lane_rx *lane)
+/* The first entry of the lane that is not read, and how far it is. */
+static void name_unread(const struct inbox_reader *reader, const struct lane_rx *lane,
+                        struct wire_message *message)
 {
-    if (lane == NULL)
-        return 1;
-    for (const struct aimss_buffer *b = reader->first; b != NULL; b = b->next)
-        if (b->lane == lane)
-            return b->sequence;
-    return lane->next + 1;
+    const struct aimss_buffer *unread = reader->first;
+
+    while (unread != NULL && unread->lane != lane)
+        unread = unread->next;
+    message->c = lane == NULL ? 1 : unread != NULL ? unread->sequence : lane->next + 1;
+    message->e = unread != NULL ? unread->entry_at : 0;
 }
 
 static const struct lane_rx *lane_from(const struct inbox *inbox, unsigned broker)
@@ -409,7 +282,7 @@ aimss_status_t inbox_reader_stop(struct inbox *inbox, struct inbox_reader *reade
         struct wire_message message = { .kind = WIRE_READER_STOP, .a = reader->stream.id,
                                         .b = reader->consumer_group, .d = reader->join };
 
-        message.c = first_unread(reader, lane_from(inbox, net->broker_ranks[b]));
+        name_unread(reader, lane_from(inbox, net->broker_ranks[b]), &message);
         status = net->ops->send(inbox->net, net->broker_ranks[b], &message);
         reader->stops_missing++;
     }
@@ -443,10 +316,8 @@ void inbox_handle(struct inbox *inbox, const struct wire_message *message)
 
     if (reader == NULL)
         return; /* it has left */
-    if (message->kind == WIRE_READER_STOPPED) {
+    if (message->kind == WIRE_READER_STOPPED)
         reader->stops_missing--;
-    } else {
-        reader->end_known = true;
-        reader->ends_expected = message->c;
-    }
+    else
+        reader->end_told = true;
 }

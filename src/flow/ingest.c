@@ -293,8 +293,10 @@ static aimss_status_t try_fill(struct ingest *ingest, struct ingest_stream *stre
     }
     if (slot->group->segment_count - slot->group->segment_first >= INGEST_SEGMENTS_AHEAD ||
         !groups_extend_within(ingest->config.groups, slot->group, stream->info.chunk_bytes,
-                              stream->info.segment_bytes))
+                              stream->info.segment_bytes)) {
+        push_let_go(ingest->config.push, slot->group);
         return AIMSS_OK;
+    }
     submit_fill(ingest, stream, slot);
     *busy = true;
     return AIMSS_OK;

@@ -144,7 +144,7 @@ static aimss_status_t arrive(struct arrivals *arrivals, unsigned source,
     char *key = blocks_take(&arrivals->keys, entry->key_bytes);
     if (key == NULL)
         return no_memory(arrivals->count);
-    memcpy(key, bytes, entry->key_bytes);
+    blocks_copy(key, bytes, entry->key_bytes);
     arrived_lines(arrivals)[arrivals->at[source]++] =
         (struct aimss_counted){ { key, entry->key_bytes }, entry->count };
     return AIMSS_OK;

@@ -175,7 +175,9 @@ aimss_status_t push_revoke(struct push *push, const struct wire_message *message
     feed = &streamlet->feeds[message->c];
     if (feed->state == FEED_REVOKING || feed->state == FEED_CLOSING)
         return AIMSS_OK; /* its reader was quicker; the report follows */
-    if (feed->state == FEED_OFF || feed->ended)
+    if (feed->ended)
+        return AIMSS_OK; /* the reader's word on that follows, unless it leaves */
+    if (feed->state == FEED_OFF)
         return push_report_revoked(push, streamlet, (unsigned)message->c);
     feed->state = FEED_CLOSING;
     for (struct group *g = streamlet->groups; g != NULL; g = g->streamlet_next)
@@ -264,6 +266,30 @@ aimss_status_t push_accept(struct push *push, struct group *group, uint64_t from
     return AIMSS_OK;
 }
 
+/* Of a record that its reader has in part, all is kept: the reader may leave, and
+ * another one needs it from its beginning. */
+static uint64_t cursor_floor(const struct group *group, const struct group_cursor *cursor)
+{
+    bool rest_follows = group->state == GROUP_OPEN || cursor->consumed < group->accepted;
+
+    if (cursor->pushed < cursor->consumed)
+        return cursor->pushed;
+    return rest_follows && cursor->keep < cursor->consumed ? cursor->keep : cursor->consumed;
+}
+
+void push_let_go(struct push *push, struct group *group)
+{
+    struct streamlet *streamlet = push_streamlet(push, group);
+    unsigned groups = streamlet->stream->consumer_groups;
+
+    for (unsigned g = 0; g < groups; g++)
+        if (group->cursors[g].consumed < group->accepted)
+            return; /* its readers will free memory */
+    for (unsigned g = 0; g < groups; g++)
+        group->cursors[g].keep = group->cursors[g].consumed;
+    push_trim(push, streamlet, group);
+}
+
 /* Takes a group that is consumed by all out of its streamlet and frees it. */
 void push_trim(struct push *push, struct streamlet *streamlet, struct group *group)
 {
@@ -273,8 +299,8 @@ void push_trim(struct push *push, struct streamlet *streamlet, struct group *gro
     struct group *follower = group->next;
 
     for (unsigned g = 0; g < groups; g++)
-        if (group->cursors[g].consumed < floor)
-            floor = group->cursors[g].consumed;
+        if (cursor_floor(group, &group->cursors[g]) < floor)
+            floor = cursor_floor(group, &group->cursors[g]);
     for (unsigned g = 0; g < groups; g++)
         if (group->cursors[g].queued)
             return; /* its consumer's queue still points at it */

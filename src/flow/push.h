@@ -36,6 +36,11 @@ aimss_status_t push_accept(struct push *push, struct group *group, uint64_t from
                            bool open);
 void push_close_group(struct push *push, struct group *group);
 
+/* A group needs a segment and gets none: if it is a record larger than the memory
+ * that waits for its rest, what its readers have of it goes. Such a record passes,
+ * but none of its readers may leave in the middle of it. */
+void push_let_go(struct push *push, struct group *group);
+
 /* Revokes the leases of a compute rank's writers: its open groups end at what
  * is accepted. *count: how many there were. */
 aimss_status_t push_revoke_writer(struct push *push, unsigned rank, unsigned *count);

@@ -54,6 +54,8 @@ struct in_flight {
     struct streamlet *streamlet;
     struct group *group;
     uint64_t from, to;
+    uint64_t record_from;    /* where the record begins that from lies in; from if in none */
+    uint64_t keep;           /* the same of to */
 };
 
 struct marker {

@@ -88,10 +88,10 @@ aimss_status_t push_marker(struct push *push, struct streamlet *streamlet, unsig
     return AIMSS_OK;
 }
 
-static aimss_status_t report(struct push *push, struct streamlet *streamlet, unsigned number,
-                             enum wire_kind kind)
+aimss_status_t push_report_revoked(struct push *push, struct streamlet *streamlet,
+                                   unsigned number)
 {
-    struct wire_message message = { .kind = (uint16_t)kind,
+    struct wire_message message = { .kind = WIRE_REVOKED,
                                     .a = streamlet->stream->info.id,
                                     .b = streamlet->number,
                                     .c = number };
@@ -101,10 +101,11 @@ static aimss_status_t report(struct push *push, struct streamlet *streamlet, uns
     return push->net->ops->send(push->net, 0, &message);
 }
 
-aimss_status_t push_report_revoked(struct push *push, struct streamlet *streamlet,
-                                   unsigned number)
+/* Room in the lane, as far as the credits that make it have been taken: until
+ * then flight still tells what those entries were. */
+static bool has_room(const struct consumer *consumer, unsigned kept)
 {
-    return report(push, streamlet, number, WIRE_REVOKED);
+    return consumer->tx->tail - consumer->credited + kept < LANE_ENTRIES;
 }
 
 static struct in_flight *write_entry(struct consumer *consumer, const struct lane_entry *entry,
@@ -121,12 +122,9 @@ static struct in_flight *write_entry(struct consumer *consumer, const struct lan
     return flight;
 }
 
-static aimss_status_t send_markers(struct push *push, struct consumer *consumer, bool *busy)
+static void send_markers(struct consumer *consumer, bool *busy)
 {
-    aimss_status_t status = AIMSS_OK;
-
-    while (consumer->marker_count > 0 && lane_tx_room_marker(consumer->tx) > 0 &&
-           status == AIMSS_OK) {
+    while (consumer->marker_count > 0 && has_room(consumer, 0)) {
         struct marker marker = consumer->markers[consumer->marker_first];
         struct lane_entry entry = { .kind = marker.kind,
                                     .consumer_group = marker.consumer_group,
@@ -135,12 +133,10 @@ static aimss_status_t send_markers(struct push *push, struct consumer *consumer,
 
         consumer->marker_first = (consumer->marker_first + 1) % MARKERS_MAX;
         consumer->marker_count--;
-        write_entry(consumer, &entry, marker.streamlet);
-        if (marker.kind == LANE_STREAM_END)
-            status = report(push, marker.streamlet, marker.consumer_group, WIRE_ENDED);
+        if (marker.kind != 0) /* not taken back */
+            write_entry(consumer, &entry, marker.streamlet);
         *busy = true;
     }
-    return status;
 }
 
 /* The longest prefix of whole chunks within limit. */
@@ -218,6 +214,25 @@ static uint64_t put_run(struct push *push, struct consumer *consumer, struct lan
     return run;
 }
 
+/* Where the record begins that a run ends in; otherwise: where that did which it
+ * begins in. */
+static uint64_t record_start(const char *data, uint64_t len_bytes, uint64_t from,
+                             uint64_t otherwise)
+{
+    uint64_t start = otherwise;
+
+    for (uint64_t at = 0; at < len_bytes;) {
+        const struct chunk_header *chunk = (const struct chunk_header *)(data + at);
+
+        if (chunk->len_bytes < sizeof *chunk)
+            break;
+        if (chunk->fragment == CHUNK_FIRST)
+            start = from + at;
+        at += chunk->len_bytes;
+    }
+    return start;
+}
+
 /* Sends the next run of a group; its length, 0 if it has to wait. */
 static uint64_t send_run(struct push *push, struct consumer *consumer, struct group *group,
                          unsigned number, aimss_status_t *status)
@@ -234,6 +249,8 @@ static uint64_t send_run(struct push *push, struct consumer *consumer, struct gr
                                 .writer = group->writer,
                                 .from = cursor->pushed };
     uint64_t all = group_run(group, &entry.from, &entry.place), run = all;
+    uint64_t begun = cursor->open ? cursor->record_from : entry.from;
+    struct in_flight *flight;
     const char *data = own_data(push, entry.place);
 
     if (feed_of(streamlet, number)->state == FEED_CLOSING)
@@ -245,7 +262,12 @@ static uint64_t send_run(struct push *push, struct consumer *consumer, struct gr
     cursor->open = run == all ? group_is_open(group, entry.from) : ends_open(data, run);
     entry.length_bytes = (uint32_t)run;
     entry.to = entry.from + run;
-    write_entry(consumer, &entry, streamlet)->group = group;
+    if (cursor->open)
+        cursor->record_from = record_start(data, run, entry.from, begun);
+    flight = write_entry(consumer, &entry, streamlet);
+    flight->group = group;
+    flight->record_from = begun;
+    flight->keep = cursor->open ? cursor->record_from : entry.to;
     cursor->pushed = entry.to;
     return run;
 }
@@ -269,7 +291,7 @@ static aimss_status_t send_data(struct push *push, struct consumer *consumer, un
     uint64_t sent = 0, most = consumer->tx->near ? UINT64_MAX : FAR_PASS_BYTES;
     aimss_status_t status = AIMSS_OK;
 
-    while (sent < most && consumer->ready[number] != NULL && lane_tx_room(consumer->tx) > 0) {
+    while (sent < most && consumer->ready[number] != NULL && has_room(consumer, LANE_RESERVED)) {
         struct group *group = pop_ready(consumer, number);
         struct streamlet *streamlet = push_streamlet(push, group);
         uint64_t run;
@@ -298,7 +320,11 @@ static aimss_status_t credit_one(struct push *push, struct in_flight *flight)
     struct feed *feed = feed_of(flight->streamlet, flight->consumer_group);
 
     if (flight->kind == LANE_DATA) {
-        flight->group->cursors[flight->consumer_group].consumed = flight->to;
+        struct group_cursor *cursor = &flight->group->cursors[flight->consumer_group];
+        bool held = position_segment(flight->keep) >= flight->group->segment_first;
+
+        cursor->consumed = flight->to;
+        cursor->keep = held ? flight->keep : flight->to;
         feed->consumed_bytes += flight->to - flight->from;
         push_trim(push, flight->streamlet, flight->group);
     } else if (flight->kind == LANE_REVOKE) {
@@ -332,7 +358,7 @@ static aimss_status_t step_consumer(struct push *push, struct consumer *consumer
     for (unsigned g = 0; g < CONSUMER_GROUPS_MAX && status == AIMSS_OK; g++)
         status = send_data(push, consumer, g, busy);
     if (status == AIMSS_OK)
-        status = send_markers(push, consumer, busy);
+        send_markers(consumer, busy);
     if (status == AIMSS_OK)
         status = lane_tx_publish(consumer->tx);
     return status;
@@ -344,80 +370,5 @@ aimss_status_t push_step(struct push *push, bool *busy)
 
     for (unsigned c = 0; c < push->consumer_count && status == AIMSS_OK; c++)
         status = step_consumer(push, push->active[c], busy);
-    return status;
-}
-
-/* Entries that the leaving reader has not read count for nothing: the cursor
- * goes back to the first of them in each group. */
-static void take_back(struct consumer *consumer, uint64_t index, uint32_t stream, unsigned number)
-{
-    struct in_flight *flight = &consumer->flight[index % LANE_ENTRIES];
-
-    if (flight->consumer_group != number || flight->kind == 0 ||
-        flight->streamlet->stream->info.id != stream)
-        return;
-    if (flight->kind == LANE_DATA && flight->from < flight->group->cursors[number].pushed) {
-        flight->group->cursors[number].pushed = flight->from;
-        flight->group->cursors[number].open = false;
-    }
-    if (flight->kind == LANE_STREAM_END)
-        feed_of(flight->streamlet, number)->ended = false;
-    if (flight->kind != LANE_REVOKE)
-        flight->kind = 0;
-}
-
-static aimss_status_t stop_feeds(struct push *push, struct consumer *consumer, uint32_t stream,
-                                 unsigned number)
-{
-    struct push_stream *found = push_find_stream(push, stream);
-    aimss_status_t status = AIMSS_OK;
-
-    for (uint32_t i = 0; found != NULL && i < found->count && status == AIMSS_OK; i++) {
-        struct feed *feed = &found->streamlets[i].feeds[number];
-
-        if (feed->consumer != consumer || feed->state != FEED_ON || feed->ended)
-            continue;
-        feed->state = FEED_REVOKING;
-        status = push_marker(push, &found->streamlets[i], number, LANE_REVOKE);
-    }
-    return status;
-}
-
-/* Remembers a leaving; the oldest one makes room. */
-static void note_stop(struct push *push, const struct wire_message *message)
-{
-    struct push_stream *stream = push_find_stream(push, (uint32_t)message->a);
-    struct push_stop *stop;
-
-    if (stream == NULL)
-        return;
-    for (stop = stream->stops; stop < stream->stops + stream->stop_count; stop++)
-        if (stop->rank == message->from && stop->consumer_group == message->b)
-            break;
-    if (stop == stream->stops + STOPS_MAX)
-        stop = stream->stops;
-    else if (stop == stream->stops + stream->stop_count)
-        stream->stop_count++;
-    *stop = (struct push_stop){ .rank = message->from, .consumer_group = (unsigned)message->b,
-                                .join = (uint32_t)message->d };
-}
-
-aimss_status_t push_reader_stop(struct push *push, const struct wire_message *message)
-{
-    struct consumer *consumer = push->consumers[message->from];
-    struct wire_message answer = { .kind = WIRE_READER_STOPPED, .a = message->a, .b = message->b };
-    aimss_status_t status = AIMSS_OK;
-
-    note_stop(push, message);
-    if (consumer != NULL && consumer->tx != NULL) {
-        for (uint64_t i = consumer->credited; i < consumer->tx->tail; i++)
-            if (i + 1 >= message->c)
-                take_back(consumer, i, (uint32_t)message->a, (unsigned)message->b);
-        answer.c = consumer->tx->tail;
-    }
-    if (consumer != NULL)
-        status = stop_feeds(push, consumer, (uint32_t)message->a, (unsigned)message->b);
-    if (status == AIMSS_OK)
-        status = push->net->ops->send(push->net, message->from, &answer);
     return status;
 }

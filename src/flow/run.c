@@ -1,150 +1,22 @@
-/* run.c: see run.h.
- *
- * A graph becomes a chain before the shuffle, which the workers run, and one
- * after it, which the exchange's thread runs on what arrives. Where a count
- * follows the shuffle at once, workers combine: only distinct keys travel.
+/* run.c: see run.h; the phases of a run, stepped by the MPI thread.
  *
  *   feeding     workers take buffers; a full one wants a round of exchange
  *   exchanging  rounds until every rank has told that nothing is left
  *   ordering    this rank's range of all counts, in order
  *   writing     this rank's part of the file
  *   done
- *
- * Memory: a quarter of --state-memory for all workers, of which they use a
- * quarter before they ask for a round (the rest is for the emits of one huge
- * record); three quarters for what the rank owns: counts, states.
  */
-#include "flow/run.h"
+#include "flow/run_internal.h"
 
 #include "base/error.h"
 #include "base/word.h"
-#include "flow/order.h"
-#include "flow/run_sink.h"
-#include "flow/worker.h"
 #include <stdio.h>
-#include <stdlib.h>
-
-enum run_phase { RUN_FEEDING, RUN_EXCHANGING, RUN_ORDERING, RUN_WRITING, RUN_DONE };
 
 /* What a rank tells the others in a round. */
 enum {
     FLAG_RECORDS_END = 1, /* no record follows from here */
     FLAG_COUNTS_END = 2   /* nothing at all */
 };
-
-struct run {
-    struct run_config config;
-    struct chain before, after;
-    bool shuffles, counts, combines;
-    const struct graph_node *sink_node;
-    struct failure failure;
-    enum run_phase phase;
-    bool input_ended, in_round;
-    bool records_over;          /* on all ranks */
-    uint64_t round_wanted, round_told; /* by a peer; by this rank: the number plus 1 */
-
-    struct env_pool *pool;
-    struct worker *workers;
-    struct shuffle *shuffle;
-    struct shuffle_client client;
-    struct aimss_task arrived;  /* walks the chain after the shuffle */
-    struct counts own;          /* keys of this rank */
-    struct counts others;       /* emitted here after the shuffle, keys of other ranks */
-    uint64_t others_cursor;
-    struct table state;
-    uint64_t arrived_count;
-    struct order *order;
-    struct run_sink *sink;
-};
-
-/* ---- what the graph means ---------------------------------------------------- */
-
-static void read_graph(struct run *run)
-{
-    const struct graph *graph = run->config.graph;
-    for (unsigned i = 0; i < graph->node_count; i++) {
-        const struct graph_node *node = &graph->nodes[i];
-        struct chain *chain = run->shuffles ? &run->after : &run->before;
-        if (node->kind == GRAPH_APPLY)
-            chain->fns[chain->count++] = node->apply;
-        run->shuffles = run->shuffles || node->kind == GRAPH_SHUFFLE;
-        run->counts = run->counts || node->kind == GRAPH_COUNT;
-        if (node->kind == GRAPH_SINK)
-            run->sink_node = node;
-    }
-    run->combines = run->counts && run->after.count == 0;
-}
-
-static struct counts_options counts_share(const struct run *run, const char *what,
-                                          uint64_t limit_bytes)
-{
-    return (struct counts_options){
-        .what = what,
-        .limit_bytes = limit_bytes,
-        .option_bytes = run->config.state_memory_bytes,
-    };
-}
-
-/* The counts of the keys that this rank owns. */
-static struct counts_options own_share(const struct run *run)
-{
-    uint64_t own_bytes = run->config.state_memory_bytes / 4 * 3;
-    struct counts_options options = counts_share(run, "the counts of this rank",
-                                                 run->combines ? own_bytes : own_bytes / 2);
-    options.reserve_per_key_bytes = ORDER_BYTES_PER_KEY;
-    return options;
-}
-
-/* One worker of one rank combines what the rank owns: nothing is exchanged. */
-static bool is_alone(const struct run *run)
-{
-    return run->combines && run->config.count == 1 && run->config.worker_count == 1;
-}
-
-static aimss_status_t open_workers(struct run *run)
-{
-    unsigned count = run->config.worker_count;
-    uint64_t share = run->config.state_memory_bytes / 4 / count;
-    struct worker_options options = {
-        .chain = &run->before,
-        .last = run->combines ? task_emit_counted
-                : run->shuffles ? task_emit_collected : task_emit_nowhere,
-        .failure = &run->failure,
-        .bell = run->config.net->bell,
-        .combiner = counts_share(run, "the counts of one worker", share),
-        .log_soft_bytes = share / 4,
-    };
-    options.combiner.soft_bytes = share / 4;
-    if (is_alone(run))
-        options.combiner = own_share(run);
-    run->workers = calloc(count, sizeof *run->workers);
-    if (run->workers == NULL)
-        return error_set(AIMSS_E_NO_MEMORY, "no memory for %u workers", count);
-    for (unsigned i = 0; i < count; i++) {
-        aimss_status_t status = worker_open(&run->workers[i], &options);
-        if (status != AIMSS_OK)
-            return status;
-    }
-    return AIMSS_OK;
-}
-
-/* Tables of what this rank owns. With functions after the shuffle these share. */
-static aimss_status_t open_tables(struct run *run)
-{
-    uint64_t memory = run->config.state_memory_bytes, own = memory / 4 * 3;
-    aimss_status_t status = AIMSS_OK;
-    if (run->counts) {
-        struct counts_options options = own_share(run);
-        status = counts_open(&run->own, &options);
-    }
-    if (status == AIMSS_OK && run->counts && !run->combines) {
-        struct counts_options options = counts_share(run, "the counts for other ranks", own / 4);
-        status = counts_open(&run->others, &options);
-    }
-    if (status == AIMSS_OK && run->after.count != 0)
-        status = table_open(&run->state, run->counts ? own / 4 : own, memory);
-    return status;
-}
 
 /* ---- what arrives -------------------------------------------------------------- */
 
@@ -161,9 +33,9 @@ static bool pack_workers(struct run *run, struct shuffle *shuffle)
         struct worker *worker = &run->workers[i];
         if (worker->state != WORKER_DRAINING)
             continue;
-        if (is_alone(run) && !worker->drained)
+        if (run_is_alone(run) && !worker->drained)
             adopt(&run->own, &worker->combiner);
-        else if (run->combines && worker->is_last && !worker->drained)
+        else if (run->combines && worker->is_last && worker->cursor == 0)
             counts_reserve(&run->own, run->own.used_count +
                                       worker->combiner.used_count / run->config.count);
         if (!worker_drain(worker, shuffle, &run->own))
@@ -172,7 +44,7 @@ static bool pack_workers(struct run *run, struct shuffle *shuffle)
     return true;
 }
 
-static bool pack(void *arg, struct shuffle *shuffle)
+bool run_pack(void *arg, struct shuffle *shuffle)
 {
     struct run *run = arg;
     bool all = pack_workers(run, shuffle);
@@ -180,8 +52,9 @@ static bool pack(void *arg, struct shuffle *shuffle)
         counts_settle(&run->others);
         all = worker_drain_counts(&run->others, &run->others_cursor, shuffle, &run->own);
     }
-    if (run->own.status != AIMSS_OK)
-        failure_set(&run->failure, run->own.status);
+    aimss_status_t status = run->own.status != AIMSS_OK ? run->own.status : run->others.status;
+    if (status != AIMSS_OK)
+        failure_set(&run->failure, status);
     return all;
 }
 
@@ -198,8 +71,8 @@ static aimss_status_t walk_arrived(struct run *run, unsigned source,
                      text);
 }
 
-static aimss_status_t deliver(void *arg, unsigned source, const struct shuffle_entry *entry,
-                              const char *bytes)
+aimss_status_t run_deliver(void *arg, unsigned source, const struct shuffle_entry *entry,
+                           const char *bytes)
 {
     struct run *run = arg;
     if (entry->count != 0)
@@ -384,7 +257,6 @@ static aimss_status_t (*const phase_steps[])(struct run *run, bool *busy) = {
 
 aimss_status_t run_step(struct run *run, bool *busy)
 {
-    *busy = false;
     if (failure_is_set(&run->failure))
         return failure_get(&run->failure);
     aimss_status_t status = phase_steps[run->phase](run, busy);
@@ -417,105 +289,4 @@ void run_round_wanted(struct run *run, uint64_t round)
 {
     if (run->round_wanted < round + 1)
         run->round_wanted = round + 1;
-}
-
-void run_result(const struct run *run, struct run_result *result)
-{
-    struct sink_part part = { 0 };
-    if (run->sink != NULL)
-        run_sink_part(run->sink, &part);
-    *result = (struct run_result){
-        .file = run->sink_node != NULL ? run->sink_node->name : NULL,
-        .offset = part.offset,
-        .len_bytes = part.len_bytes,
-        .crc32c = part.crc32c,
-        .line_count = part.line_count,
-        .shown = run->sink != NULL ? run_sink_shown(run->sink) : NULL,
-        .round_count = run->shuffle != NULL ? shuffle_round(run->shuffle) : 0,
-    };
-}
-
-void run_progress(const struct run *run, uint64_t *records, uint64_t *bytes)
-{
-    *records = *bytes = 0;
-    for (unsigned i = 0; i < run->config.worker_count; i++) {
-        *records += word_load(&run->workers[i].record_count);
-        *bytes += word_load(&run->workers[i].byte_count);
-    }
-}
-
-/* ---- life -------------------------------------------------------------------------- */
-
-static aimss_status_t create_sink(struct run *run)
-{
-    const struct run_config *config = &run->config;
-    if (config->out_dir == NULL)
-        return error_set(AIMSS_E_INVALID, "the sink %s has no directory to write to; give the "
-                         "job one with --job", run->sink_node->name);
-    return run_sink_create(&(struct run_sink_options){
-        .env = config->env, .shuffle = run->shuffle, .out_dir = config->out_dir,
-        .file = run->sink_node->name, .temporary_suffix = config->temporary_suffix,
-        .index = config->index, .show_count = run->sink_node->sink.show_count }, &run->sink);
-}
-
-static aimss_status_t open_shuffle(struct run *run)
-{
-    const struct run_config *config = &run->config;
-    run->client = (struct shuffle_client){ pack, deliver, run };
-    run->arrived = (struct aimss_task){
-        .chain = &run->after, .last = run->counts ? task_emit_owned : task_emit_nowhere,
-        .counts = &run->others, .own = &run->own, .index = config->index,
-        .count = config->count, .state = &run->state,
-    };
-    aimss_status_t status = open_tables(run);
-    if (status == AIMSS_OK)
-        status = shuffle_create(&(struct shuffle_options){
-            .env = config->env, .net = config->net, .failure = &run->failure,
-            .index = config->index, .count = config->count,
-            .round_bytes = config->round_bytes }, &run->shuffle);
-    if (status == AIMSS_OK && run->sink_node != NULL)
-        status = create_sink(run);
-    return status;
-}
-
-aimss_status_t run_create(const struct run_config *config, struct run **run)
-{
-    aimss_status_t status = graph_check(config->graph);
-    if (status != AIMSS_OK)
-        return status;
-    struct run *made = calloc(1, sizeof *made);
-    if (made == NULL)
-        return error_set(AIMSS_E_NO_MEMORY, "no memory for the job's run");
-    made->config = *config;
-    read_graph(made);
-    status = open_workers(made);
-    if (status == AIMSS_OK && made->shuffles)
-        status = open_shuffle(made);
-    if (status == AIMSS_OK)
-        status = config->env->ops->pool_create(config->env, "aimss-worker",
-                                               config->worker_count, &made->pool);
-    if (status != AIMSS_OK) {
-        run_destroy(made);
-        return status;
-    }
-    *run = made;
-    return AIMSS_OK;
-}
-
-void run_destroy(struct run *run)
-{
-    if (run == NULL)
-        return;
-    if (run->pool != NULL)
-        run->config.env->ops->pool_destroy(run->pool);
-    shuffle_destroy(run->shuffle); /* ends its thread, which uses the rest */
-    for (unsigned i = 0; run->workers != NULL && i < run->config.worker_count; i++)
-        worker_close(&run->workers[i]);
-    free(run->workers);
-    order_destroy(run->order);
-    run_sink_destroy(run->sink);
-    counts_close(&run->own);
-    counts_close(&run->others);
-    table_close(&run->state);
-    free(run);
 }

@@ -23,7 +23,7 @@ struct run_config {
     unsigned index, count;         /* this compute rank among the compute ranks */
     unsigned worker_count;         /* at least 1 */
     uint64_t state_memory_bytes;   /* for counts and states of this rank (--state-memory) */
-    uint64_t round_bytes;          /* of one exchange round, per pair of ranks (--round-bytes) */
+    uint64_t round_bytes;          /* of one exchange round, per pair of ranks (--round) */
     const char *out_dir;           /* DIR/out; the sink writes FILE.tmp-RUN there */
     const char *temporary_suffix;  /* ".tmp-3f2a" */
 };
@@ -41,7 +41,8 @@ void run_end_of_input(struct run *run);
 /* A peer asks for an exchange round (see run_step). */
 void run_round_wanted(struct run *run, uint64_t round);
 
-/* Does what can be done now. *busy: something was done, call again soon.
+/* Does what can be done now. Sets *busy when something was done and the call
+ * should come again soon, and leaves it alone otherwise.
  * Returns AIMSS_OK, AIMSS_END when this rank's output is complete under its
  * temporary name and synced, or the error that ended it (first one met, e.g. a
  * callback's, with stream and position). */

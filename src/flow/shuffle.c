@@ -8,9 +8,12 @@
 #include "flow/shuffle.h"
 
 #include "base/error.h"
+#include "state/blocks.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { COPY_SLACK_BYTES = 16 }; /* what blocks_copy() may read or write behind an entry */
 
 /* What one rank will send: entries, and the rest of one that did not fit. */
 struct outlet {
@@ -84,8 +87,15 @@ bool shuffle_put(struct shuffle *shuffle, unsigned rank, const struct shuffle_en
 {
     struct outlet *outlet = &shuffle->outlets[rank];
     uint64_t total = sizeof *entry + entry->key_bytes + entry->value_bytes;
+    uint64_t room = shuffle->options.round_bytes - outlet->used_bytes;
     char *at = outlet->data + outlet->used_bytes;
-    if (shuffle->options.round_bytes - outlet->used_bytes >= total) {
+    if (room >= total + COPY_SLACK_BYTES && entry->count != 0 && entry->value_bytes == 0) {
+        memcpy(at, entry, sizeof *entry);
+        blocks_copy(at + sizeof *entry, key, entry->key_bytes);
+        outlet->used_bytes += total;
+        return true;
+    }
+    if (room >= total) {
         memcpy(at, entry, sizeof *entry);
         if (entry->key_bytes != 0)
             memcpy(at + sizeof *entry, key, entry->key_bytes);
@@ -147,7 +157,7 @@ static aimss_status_t inlet_reserve(struct inlet *inlet, uint64_t len_bytes)
 {
     if (len_bytes <= inlet->room_bytes)
         return AIMSS_OK;
-    char *carry = realloc(inlet->carry, len_bytes);
+    char *carry = realloc(inlet->carry, len_bytes + COPY_SLACK_BYTES);
     if (carry == NULL)
         return error_set(AIMSS_E_NO_MEMORY, "no memory for a shuffled record of %llu bytes; "
                          "use more ranks or shorter records", (unsigned long long)len_bytes);
@@ -379,7 +389,7 @@ static aimss_status_t allocate(struct shuffle *shuffle)
     shuffle->outlets = calloc(count, sizeof *shuffle->outlets);
     shuffle->inlets = calloc(count, sizeof *shuffle->inlets);
     shuffle->send = malloc(bytes);
-    shuffle->receive = malloc(bytes);
+    shuffle->receive = malloc(bytes + COPY_SLACK_BYTES);
     shuffle->words_out = calloc(2 * SHUFFLE_WORDS_MAX * count, sizeof *shuffle->words_out);
     shuffle->send_bytes = calloc(4 * count, sizeof *shuffle->send_bytes);
     if (!shuffle->outlets || !shuffle->inlets || !shuffle->send || !shuffle->receive ||

@@ -29,7 +29,8 @@ struct shuffle_entry {
 
 struct shuffle;
 
-/* Who fills rounds and takes what arrives; both on the exchange's thread. */
+/* Who fills rounds and takes what arrives; both on the exchange's thread. What
+ * is delivered may be read by blocks_copy(). */
 struct shuffle_client {
     /* Puts entries until shuffle_put() says that an outlet is full; true when
      * there is nothing left to put. */
@@ -72,7 +73,8 @@ const uint64_t *shuffle_received(const struct shuffle *shuffle);
 uint64_t shuffle_round(const struct shuffle *shuffle);
 
 /* In pack: an entry for a rank. False: its outlet is full now; the entry is
- * taken nevertheless, and its bytes must stay until the next round. */
+ * taken nevertheless, and its bytes must stay until the next round. A key with
+ * a count lies where blocks_copy() may read it. */
 bool shuffle_put(struct shuffle *shuffle, unsigned rank, const struct shuffle_entry *entry,
                  const void *key, const void *value);
 unsigned shuffle_rank_count(const struct shuffle *shuffle);

@@ -190,14 +190,9 @@ bool worker_drain(struct worker *worker, struct shuffle *shuffle, struct counts 
     if (!all)
         return false;
     worker->drained = true;
-    if (worker->is_last) {
-        counts_close(&worker->combiner);
-        blocks_close(&worker->log);
-    } else {
-        if (worker->counting)
-            counts_clear(&worker->combiner);
-        blocks_clear(&worker->log);
-    }
+    if (worker->counting && !worker->is_last)
+        counts_clear(&worker->combiner);
+    blocks_clear(&worker->log);
     return true;
 }
 

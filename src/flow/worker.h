@@ -2,9 +2,10 @@
  *
  * The MPI thread feeds buffers and submits the worker's task while there are
  * some; the task walks their records, releases them and returns when the queue
- * is empty or when what it has combined or collected fills its share of memory. A full worker rests until an exchange has drained
- * it. Between the two threads lie the queue's two words and the task's end; the
- * drain belongs to the exchange's thread while the worker rests.
+ * is empty or when what it has combined or collected fills its share of memory.
+ * A full worker rests until an exchange has drained it. Between the two threads
+ * lie the queue's two words and the task's end; the drain belongs to the
+ * exchange's thread while the worker rests.
  */
 #ifndef AIMSS_FLOW_WORKER_H
 #define AIMSS_FLOW_WORKER_H
@@ -65,7 +66,7 @@ bool worker_resting(const struct worker *worker); /* no task in progress */
 bool worker_ready(const struct worker *worker);
 
 /* The drain, between start and stop; the worker rests all the time. After the
- * last one it gives its memory back and is fed no more. */
+ * last one it is fed no more. */
 void worker_drain_start(struct worker *worker, bool is_last);
 /* Moves entries until an outlet is full (false) or nothing is left (true).
  * Counts of keys that the rank itself owns go to own directly. */

@@ -288,9 +288,28 @@ aimss_status_t writer_put(struct writer *writer, struct aimss_bytes key, struct 
     return is_due(writer, part) ? writer_end_chunk(writer, part, CHUNK_WHOLE) : AIMSS_OK;
 }
 
+static aimss_status_t take_grants(struct writers *writers, bool *busy)
+{
+    aimss_status_t status = AIMSS_OK;
+
+    for (unsigned l = 0; l < lanes_rx_count(writers->config.lanes) && status == AIMSS_OK; l++) {
+        struct lane_rx *lane = lanes_rx(writers->config.lanes, l);
+        const struct lane_entry *entry;
+
+        if (lane->kind != LANE_GRANT)
+            continue;
+        while ((entry = lane_rx_next(lane)) != NULL) {
+            writer_take_grant(writers, entry);
+            lane_rx_release(lane, entry->sequence);
+            *busy = true;
+        }
+        status = lane_rx_publish_credit(lane);
+    }
+    return status;
+}
+
 aimss_status_t writer_flush(struct writer *writer, bool accepted)
 {
-    uint64_t deadline = writer_deadline(writer);
     aimss_status_t status = AIMSS_OK;
 
     for (uint32_t s = 0; s < writer->stream.streamlet_count && status == AIMSS_OK; s++) {
@@ -304,10 +323,10 @@ aimss_status_t writer_flush(struct writer *writer, bool accepted)
         struct writer_part *part = &writer->parts[s];
 
         while (status == AIMSS_OK && part->commit != NULL && !writer_is_acked(part))
-            status = writer_wait(writer, deadline);
+            status = writer_wait(writer, UINT64_MAX);
         /* Credit passes refused commits too; the refusal is in the grant lane by then. */
         if (status == AIMSS_OK)
-            status = writers_step(writer->writers, &(bool){ false });
+            status = take_grants(writer->writers, &(bool){ false });
         if (status == AIMSS_OK && part->refused)
             status = error_set(AIMSS_E_REVOKED, "stream %s, streamlet %u: the broker has revoked "
                                "this writer's lease", writer->stream.name, s);
@@ -324,8 +343,10 @@ static void forget(struct writers *writers, const struct writer *writer)
 
 aimss_status_t writer_close(struct writer *writer)
 {
-    aimss_status_t status = writer_flush(writer, false);
+    aimss_status_t status;
 
+    writer->timeout_ns = 0; /* the brokers' answers need no memory */
+    status = writer_flush(writer, false);
     for (uint32_t s = 0; s < writer->stream.streamlet_count && status == AIMSS_OK; s++)
         status = writer_close_group(writer, &writer->parts[s]);
     if (status == AIMSS_OK)
@@ -336,6 +357,15 @@ aimss_status_t writer_close(struct writer *writer)
             free(writer->parts[s].base);
     free(writer);
     return status;
+}
+
+/* An answer to commits is something found: on the far path, where no bell rings,
+ * the next wait is short only then. */
+static bool credit_came(struct lane_tx *commit)
+{
+    uint64_t before = commit->credit;
+
+    return lane_tx_credit(commit) != before;
 }
 
 static void step_part(struct writer *writer, struct writer_part *part, uint64_t now,
@@ -353,24 +383,20 @@ static void step_part(struct writer *writer, struct writer_part *part, uint64_t 
 
 aimss_status_t writers_step(struct writers *writers, bool *busy)
 {
-    aimss_status_t status = AIMSS_OK;
     uint64_t now = writers->count > 0 ? env_now_ns(writers->config.env) : 0;
+    aimss_status_t status = take_grants(writers, busy);
 
-    for (unsigned l = 0; l < lanes_rx_count(writers->config.lanes); l++) {
-        struct lane_rx *lane = lanes_rx(writers->config.lanes, l);
-        const struct lane_entry *entry;
+    for (unsigned i = 0; i < writers->count; i++) {
+        struct writer *writer = writers->list[i];
 
-        while (lane->kind == LANE_GRANT && (entry = lane_rx_next(lane)) != NULL) {
-            writer_take_grant(writers, entry);
-            lane_rx_release(lane, entry->sequence);
-            *busy = true;
+        for (uint32_t s = 0; s < writer->stream.streamlet_count; s++) {
+            struct writer_part *part = &writer->parts[s];
+
+            if (part->commit != NULL && credit_came(part->commit))
+                *busy = true;
+            if (part->commit != NULL && !writer->waiting)
+                step_part(writer, part, now, &status);
         }
-        if (lane->kind == LANE_GRANT && status == AIMSS_OK)
-            status = lane_rx_publish_credit(lane);
     }
-    for (unsigned i = 0; i < writers->count; i++)
-        for (uint32_t s = 0; s < writers->list[i]->stream.streamlet_count; s++)
-            if (!writers->list[i]->waiting && writers->list[i]->parts[s].commit != NULL)
-                step_part(writers->list[i], &writers->list[i]->parts[s], now, &status);
     return status;
 }

@@ -43,11 +43,16 @@ static uint32_t streamlet_of(const struct writer *writer, const struct writer_pa
     return (uint32_t)(part - writer->parts);
 }
 
+static aimss_status_t lease_lost(const struct writer *writer, const struct writer_part *part)
+{
+    return error_set(AIMSS_E_REVOKED, "stream %s, streamlet %u: the broker has revoked this "
+                     "writer's lease", writer->stream.name, streamlet_of(writer, part));
+}
+
 /* Waits until the commit lane can take an entry. */
 static aimss_status_t lane_ready(struct writer *writer, struct writer_part *part)
 {
     struct lanes *lanes = writer->writers->config.lanes;
-    uint64_t deadline = writer_deadline(writer);
     aimss_status_t status = AIMSS_OK;
 
     while (status == AIMSS_OK) {
@@ -55,7 +60,7 @@ static aimss_status_t lane_ready(struct writer *writer, struct writer_part *part
             part->commit = lanes_tx(lanes, part->broker, LANE_COMMIT);
         if (part->commit != NULL && lane_tx_room(part->commit) > 0)
             break;
-        status = writer_wait(writer, deadline);
+        status = writer_wait(writer, UINT64_MAX);
     }
     return status;
 }
@@ -201,8 +206,10 @@ aimss_status_t writer_close_group(struct writer *writer, struct writer_part *par
     uint64_t deadline = writer_deadline(writer);
     aimss_status_t status = AIMSS_OK;
 
-    while (status == AIMSS_OK && part->asked) /* a grant on its way belongs to this group */
-        status = writer_wait(writer, deadline);
+    /* The first grant tells which group to close. Further ones are not awaited:
+     * they may need memory that only this rank's own reading frees. */
+    while (status == AIMSS_OK && part->asked && !part->has_group)
+        status = part->refused ? lease_lost(writer, part) : writer_wait(writer, deadline);
     if (!part->has_group || status != AIMSS_OK)
         return status;
     status = writer_commit(writer, part, true);
@@ -211,7 +218,7 @@ aimss_status_t writer_close_group(struct writer *writer, struct writer_part *par
     if (status != AIMSS_OK)
         return status;
     part->commit_sequence = part->commit->tail;
-    part->has_group = false;
+    part->has_group = part->asked = false;
     part->granted.len_bytes = part->segment.len_bytes = 0;
     part->sealed = part->committed = 0;
     part->full_segments = 0;
@@ -273,9 +280,7 @@ static aimss_status_t next_segment(struct writer *writer, struct writer_part *pa
         status = ask_segment(writer, part, need);
     while (status == AIMSS_OK && part->granted.len_bytes == 0) {
         if (part->refused)
-            return error_set(AIMSS_E_REVOKED, "stream %s, streamlet %u: the broker has revoked "
-                             "this writer's lease", writer->stream.name,
-                             streamlet_of(writer, part));
+            return lease_lost(writer, part);
         say_waiting(writer, part, &since);
         status = writer_wait(writer, deadline);
     }
@@ -330,6 +335,15 @@ static struct writer_part *find_part(struct writers *writers, const struct lane_
     return NULL;
 }
 
+/* Whether an answer is for what the part asks now, and not for a group that it
+ * has closed meanwhile, whose name it keeps. */
+static bool is_for_now(const struct writer_part *part, const struct lane_entry *entry)
+{
+    bool same = entry->group == part->group && entry->lease == part->lease;
+
+    return part->asked && part->has_group == same;
+}
+
 void writer_take_grant(struct writers *writers, const struct lane_entry *entry)
 {
     struct writer_part *part = find_part(writers, entry);
@@ -337,9 +351,12 @@ void writer_take_grant(struct writers *writers, const struct lane_entry *entry)
     if (part == NULL)
         return; /* its writer is gone */
     if (entry->kind == LANE_REFUSED) {
-        part->refused = true;
+        if (entry->to != 0 || is_for_now(part, entry)) /* to: a commit's, and its records' loss */
+            part->refused = true;
         return;
     }
+    if (!is_for_now(part, entry))
+        return;
     part->asked = false;
     part->has_group = true;
     part->group = entry->group;

@@ -51,6 +51,11 @@ void shm_unmap_writable(struct shm *shm, char *base);
 void shm_touch_start(struct shm_touch *touch, char *base, uint64_t len_bytes);
 void shm_touch_stop(struct shm_touch *touch);
 
+/* Allocates what this process has mapped of /dev/shm under other names than
+ * ours. MPI maps files there that it only sized: were /dev/shm full later, a
+ * store would end the rank by SIGBUS. Now it is AIMSS_E_NO_SPACE. */
+aimss_status_t shm_reserve_mapped(void);
+
 /* Free bytes under /dev/shm, also bounded by the memory that the machine and
  * the cgroup have left; 0 if unknown. */
 uint64_t shm_free_bytes(void);

@@ -39,7 +39,7 @@ enum lane_entry_kind {
     LANE_CLOSE_WRITER,      /* stream, writer: all its groups are closed */
     /* grant lane */
     LANE_GRANTED = 16,      /* group, lease, from (position), to (arena offset), length */
-    LANE_REFUSED,           /* group, lease: revoked or unknown; from: accepted position */
+    LANE_REFUSED,           /* group, lease: revoked or unknown; from: accepted; to: a commit's */
     LANE_ACCEPTED,          /* group, lease, from: accepted position (after close) */
     /* push lane */
     LANE_DATA = 32,         /* group, from, to; place: arena or slot offset; length */

@@ -274,6 +274,8 @@ aimss_status_t mpi_net_open_memory(struct mpi_net *net, const struct mpi_net_mem
 
     net->own_arena = memory->arena;
     if (status == AIMSS_OK)
+        status = shm_reserve_mapped();
+    if (status == AIMSS_OK)
         status = create_near(net, memory);
     status = mpi_net_agree(net, status);
     if (status == AIMSS_OK)

@@ -25,7 +25,8 @@ enum wire_kind {
     WIRE_READER_JOIN,     /* a = stream, name = consumer group */
     WIRE_READER_LEAVE,
     WIRE_READER_INFO,     /* a = stream, b = number of the consumer group */
-    WIRE_READER_END,      /* a = stream, b = consumer group, c = end markers that come here */
+    WIRE_READER_END,      /* a = stream, b = consumer group: all is read */
+    WIRE_ENDED,           /* a = stream, b = streamlet, c = consumer group: all handed out */
     WIRE_ROUND,           /* compute to compute: a = round wanted */
     WIRE_PROGRESS,        /* a, b = records and bytes done */
     WIRE_RESULT,          /* a job's sink: run result of a compute rank; text: shown lines */
@@ -44,12 +45,12 @@ enum wire_kind {
     WIRE_PARTITION_NEXT,  /* a = stream */
     WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records */
     WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: all consumed */
-    WIRE_ENDED,           /* a = stream, b = streamlet, c = consumer group, d = rank: all pushed */
     WIRE_WRITER_CLOSED,   /* a = stream, b = writer */
 
     /* a reader that leaves: compute to broker, and the answer */
-    WIRE_READER_STOP,     /* a = stream, b = consumer group, c = first lane entry not read */
-    WIRE_READER_STOPPED,  /* a = stream, b = consumer group, c = last lane entry written */
+    WIRE_READER_STOP,     /* a = stream, b = consumer group, c = first lane entry not read,
+                             d = number of the joining, e = bytes of that entry that are read */
+    WIRE_READER_STOPPED,  /* a = stream, b = consumer group */
 
     /* coordinator to all */
     WIRE_STOP             /* a = status, 0: the end; text: why */

@@ -152,6 +152,7 @@ static struct lane_entry refusal(const struct lane_entry *asked)
                                 .streamlet = asked->streamlet,
                                 .group = asked->group,
                                 .lease = asked->lease,
+                                .to = asked->to,
                                 .writer = asked->writer };
 }
 
@@ -170,9 +171,12 @@ static bool give_segment(struct broker *broker, unsigned rank, const struct lane
     const struct arena_segment *segment;
     struct lane_tx *tx = lanes_tx(broker->lanes, rank, LANE_GRANT);
 
-    if (tx == NULL || lane_tx_room(tx) == 0 ||
-        !groups_extend_within(broker->groups, group, asked->from, asked->length_bytes))
+    if (tx == NULL || lane_tx_room(tx) == 0)
         return false;
+    if (!groups_extend_within(broker->groups, group, asked->from, asked->length_bytes)) {
+        push_let_go(broker->push, group);
+        return false;
+    }
     segment = &group->chain[(group->segment_count - 1) % ARENA_CHAIN_SEGMENTS];
     grant.kind = LANE_GRANTED;
     grant.group = group->id;

@@ -117,8 +117,11 @@ static aimss_status_t handle(struct compute *c)
     }
 }
 
+/* Stops behind an answer: what follows it may be for the object that the asker
+ * only now makes of it (a reader's end, right behind its join). */
 static aimss_status_t take_control(struct compute *c, bool *busy)
 {
+    bool waits = !c->answered;
     aimss_status_t status = AIMSS_OK;
 
     for (unsigned n = 0; n < CONTROL_PER_STEP && status == AIMSS_OK; n++) {
@@ -126,6 +129,8 @@ static aimss_status_t take_control(struct compute *c, bool *busy)
             break;
         status = handle(c);
         *busy = true;
+        if (waits && c->answered)
+            break;
     }
     return status;
 }

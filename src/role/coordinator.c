@@ -86,6 +86,13 @@ static aimss_status_t move_streamlet(void *arg, const struct catalog_stream *str
     return send(c, broker_of(c, stream, streamlet));
 }
 
+static void destroy_feed(struct feed_plan *feed)
+{
+    if (feed != NULL)
+        input_list_clear(&feed->inputs);
+    free(feed);
+}
+
 aimss_status_t coordinator_create(const struct coordinator_config *config,
                                   struct coordinator **coordinator)
 {
@@ -116,11 +123,8 @@ void coordinator_destroy(struct coordinator *coordinator)
         return;
     for (unsigned r = 0; coordinator->views != NULL && r < coordinator->config.net->rank_count; r++)
         input_list_clear(&coordinator->views[r].inputs);
-    for (unsigned s = 0; s < CATALOG_STREAMS_MAX; s++) {
-        if (coordinator->feeds[s] != NULL)
-            input_list_clear(&coordinator->feeds[s]->inputs);
-        free(coordinator->feeds[s]);
-    }
+    for (unsigned s = 0; s < CATALOG_STREAMS_MAX; s++)
+        destroy_feed(coordinator->feeds[s]);
     catalog_destroy(coordinator->catalog);
     free(coordinator->views);
     free(coordinator);
@@ -168,21 +172,23 @@ static aimss_status_t list_inputs(struct coordinator *c, bool by_job, struct inp
 }
 
 /* Several readers for each broker and compute rank, so that all end together. */
-static aimss_status_t plan_feed(struct coordinator *c, const struct catalog_stream *stream,
-                                bool by_job)
+static aimss_status_t plan_feed(struct coordinator *c, const char *stream, bool by_job,
+                                struct feed_plan **plan)
 {
     struct feed_plan *feed = calloc(1, sizeof *feed);
     const struct net *net = c->config.net;
     aimss_status_t status;
 
     if (feed == NULL)
-        return error_set(AIMSS_E_NO_MEMORY, "no memory for the inputs of %s", stream->info.name);
-    c->feeds[stream->info.id - 1] = feed;
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for the inputs of %s", stream);
     status = list_inputs(c, by_job, &feed->inputs);
-    if (status == AIMSS_OK)
-        partition_plan_start(&feed->plan, &feed->inputs,
-                             2 * (net->broker_count + net->compute_count));
-    return status;
+    if (status != AIMSS_OK) {
+        destroy_feed(feed);
+        return status;
+    }
+    partition_plan_start(&feed->plan, &feed->inputs, 2 * (net->broker_count + net->compute_count));
+    *plan = feed;
+    return AIMSS_OK;
 }
 
 static void set_defaults(const struct coordinator *c, struct wire_stream *info)
@@ -208,19 +214,25 @@ static aimss_status_t find_parent(struct coordinator *c, struct wire_stream *inf
     return AIMSS_OK;
 }
 
+/* Inputs come first: were one refused, no other rank must find the stream. */
 static aimss_status_t create_stream(struct coordinator *c, struct catalog_stream **stream)
 {
     struct wire_stream *info = &c->in.stream;
+    struct feed_plan *feed = NULL;
     bool added = false;
     aimss_status_t status = find_parent(c, info);
 
     set_defaults(c, info);
+    if (status == AIMSS_OK && info->source[0] != '\0' &&
+        catalog_find(c->catalog, info->name) == NULL)
+        status = plan_feed(c, info->name, c->in.a != 0, &feed);
     if (status == AIMSS_OK)
         status = catalog_add(c->catalog, info, stream, &added);
-    if (status == AIMSS_OK && added && info->source[0] != '\0')
-        status = plan_feed(c, *stream, c->in.a != 0);
+    if (!added)
+        destroy_feed(feed);
     if (status != AIMSS_OK || !added)
         return status;
+    c->feeds[(*stream)->info.id - 1] = feed;
     begin(c, WIRE_STREAM_NEW);
     c->out.stream = (*stream)->info;
     return send_brokers(c);
@@ -300,7 +312,6 @@ static aimss_status_t tell_end(struct coordinator *c, struct catalog_stream *str
         begin(c, WIRE_READER_END);
         c->out.a = stream->info.id;
         c->out.b = number;
-        c->out.c = catalog_ended_at(stream, number, group->members[m].rank);
         status = send(c, group->members[m].rank);
     }
     return status;

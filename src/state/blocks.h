@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct block {
     struct block *next;
@@ -38,6 +39,14 @@ void blocks_clear(struct blocks *blocks);
 static inline size_t blocks_run_bytes(size_t len_bytes)
 {
     return (len_bytes + 15) & ~(size_t)15;
+}
+
+/* Copies len_bytes by steps of 16: most keys take one. Both sides have room up
+ * to the next multiple of 16, as runs of blocks and slots of counts do. */
+static inline void blocks_copy(void *to, const void *from, size_t len_bytes)
+{
+    for (size_t at = 0; at < len_bytes; at += 16)
+        memcpy((char *)to + at, (const char *)from + at, 16);
 }
 
 static inline char *block_data(struct block *block)

@@ -213,7 +213,8 @@ static void insert_far(struct counts *counts, const void *data, size_t len_bytes
                        uint64_t add)
 {
     uint64_t growth = blocks_growth(&counts->blocks, len_bytes);
-    struct counts_slot *slot = free_slot(counts, (uint32_t)hash, growth);
+    uint32_t tag = (uint32_t)(hash >> counts->options.hash_shift);
+    struct counts_slot *slot = free_slot(counts, tag, growth);
     if (slot == NULL)
         return;
     char *copy = blocks_take(&counts->blocks, len_bytes);
@@ -226,7 +227,7 @@ static void insert_far(struct counts *counts, const void *data, size_t len_bytes
     }
     memcpy(copy, data, len_bytes);
     *slot = (struct counts_slot){ .count = add, .size = (uint32_t)len_bytes + 1,
-                                  .tag = (uint32_t)hash, .far = { copy, hash } };
+                                  .tag = tag, .far = { copy, hash } };
 }
 
 void counts_add_far(struct counts *counts, const void *data, size_t len_bytes, uint64_t add)
@@ -239,7 +240,8 @@ void counts_add_far(struct counts *counts, const void *data, size_t len_bytes, u
         return;
     }
     uint64_t hash = hash_bytes(data, len_bytes, 0);
-    for (uint64_t at = hash & counts->mask;; at = (at + 1) & counts->mask) {
+    uint32_t tag = (uint32_t)(hash >> counts->options.hash_shift);
+    for (uint64_t at = tag & counts->mask;; at = (at + 1) & counts->mask) {
         struct counts_slot *slot = &counts->slots[at];
         if (slot->size == 0)
             break;

@@ -27,7 +27,7 @@ enum { COUNTS_RING = 16 };
 struct counts_slot {
     uint64_t count;
     uint32_t size; /* of the key, plus 1; 0: the slot is free */
-    uint32_t tag;  /* lower half of the hash */
+    uint32_t tag;  /* 32 bits of the hash, from hash_shift on; their lower ones: the home */
     union {
         struct key_words words;   /* a short key */
         struct {
@@ -50,6 +50,9 @@ struct counts_options {
     uint64_t reserve_per_key_bytes; /* counted for each key, and a second copy of long keys:
                                        what ordering them will need; 0: neither */
     uint64_t option_bytes;          /* the value of --state-memory, for messages */
+    unsigned hash_shift;            /* differs between a table and one that it is drained into:
+                                       else keys would come in the order of their homes, and
+                                       a part of the table would fill up before it grows */
 };
 
 struct counts {
@@ -112,12 +115,13 @@ static inline aimss_status_t counts_add(struct counts *counts, const void *data,
     }
     struct key_words words = key_load(data, len_bytes);
     uint64_t hash = key_hash_words(words, len_bytes);
-    __builtin_prefetch(&counts->slots[hash & counts->mask], 1);
+    uint32_t tag = (uint32_t)(hash >> counts->options.hash_shift);
+    __builtin_prefetch(&counts->slots[tag & counts->mask], 1);
     struct counts_waiting *at = &counts->ring[counts->ring_at];
     counts->ring_at = (counts->ring_at + 1) % COUNTS_RING;
     if (at->add != 0)
         counts_add_waiting(counts, at);
-    *at = (struct counts_waiting){ words, add, (uint32_t)len_bytes + 1, (uint32_t)hash };
+    *at = (struct counts_waiting){ words, add, (uint32_t)len_bytes + 1, tag };
     return counts->status;
 }
 

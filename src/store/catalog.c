@@ -221,10 +221,6 @@ aimss_status_t catalog_revoked(struct catalog *catalog, struct catalog_stream *s
 
     if (place->owner != rank)
         return AIMSS_OK; /* said twice: it has moved on since */
-    if (place->ended) {
-        place->ended = false;
-        group->ended_count--;
-    }
     place->owner = CATALOG_NOBODY;
     place->revoking = false;
     return settle(catalog, stream, number, streamlet);
@@ -237,6 +233,7 @@ void catalog_ended(struct catalog_stream *stream, unsigned number, uint32_t stre
     if (!group->places[streamlet].ended)
         group->ended_count++;
     group->places[streamlet].ended = true;
+    group->places[streamlet].revoking = false; /* nothing is left to move */
 }
 
 bool catalog_end_due(struct catalog_stream *stream, unsigned number)
@@ -247,14 +244,4 @@ bool catalog_end_due(struct catalog_stream *stream, unsigned number)
         return false;
     group->end_told = true;
     return true;
-}
-
-uint32_t catalog_ended_at(const struct catalog_stream *stream, unsigned number, uint32_t rank)
-{
-    const struct catalog_group *group = &stream->groups[number];
-    uint32_t count = 0;
-
-    for (uint32_t s = 0; s < stream->info.streamlet_count; s++)
-        count += group->places[s].ended && group->places[s].owner == rank;
-    return count;
 }

@@ -67,13 +67,13 @@ aimss_status_t catalog_join(struct catalog *catalog, struct catalog_stream *stre
 aimss_status_t catalog_leave(struct catalog *catalog, struct catalog_stream *stream,
                              unsigned number, uint32_t rank);
 
-/* A broker says: the streamlet is free again, or all of it was pushed. */
+/* A broker says: the streamlet is free again. Its reader: all of it was handed to
+ * the application. */
 aimss_status_t catalog_revoked(struct catalog *catalog, struct catalog_stream *stream,
                                unsigned number, uint32_t streamlet, uint32_t rank);
 void catalog_ended(struct catalog_stream *stream, unsigned number, uint32_t streamlet);
 
 /* All streamlets have ended for the group, and nobody was told yet. */
 bool catalog_end_due(struct catalog_stream *stream, unsigned number);
-uint32_t catalog_ended_at(const struct catalog_stream *stream, unsigned number, uint32_t rank);
 
 #endif

@@ -31,7 +31,9 @@ enum group_state {
 /* Where one consumer group stands in a group. */
 struct group_cursor {
     uint64_t pushed, consumed;
-    bool open;    /* what was pushed ends within a record */
+    bool open;    /* what was pushed ends within a record, */
+    uint64_t record_from; /* which begins here */
+    uint64_t keep; /* what was consumed from here on is a part of a record: it may be needed again */
     struct group *ready_next; /* in its consumer's queue of groups with something to push */
     bool queued;
 };
