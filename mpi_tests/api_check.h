@@ -108,6 +108,8 @@ static inline int api_main(int argc, char **argv, const struct api_layout *layou
         api_layout = layouts[i].name;
         if (options.nodes_as > (unsigned)ranks)
             options.nodes_as = (unsigned)ranks;
+        if (ranks < 4)
+            options.broker_count = 1;
         if (!EXPECT_OK(aimss_runtime_attach(MPI_COMM_WORLD, &options, &rt)))
             break; /* the same on all ranks */
         if (aimss_runtime_role(rt) == AIMSS_ROLE_COMPUTE)

@@ -122,6 +122,33 @@ static void fill_and_drain(struct aimss_runtime *rt, const char *name, size_t va
     free(load.value);
 }
 
+/* Closing into full memory: what was put is there, and the stream ends. */
+static void close_when_full(struct aimss_runtime *rt, const char *name)
+{
+    struct aimss_stream_options options = { .format = AIMSS_FORMAT_KEYED, .streamlet_count = 1,
+                                            .writer_count = 1 };
+    struct aimss_writer_options patience = { .timeout_ns = TIMEOUT_NS };
+    struct load load = { .value_bytes = 3000, .value = calloc(1, 3000) };
+    struct aimss_stream *stream = NULL;
+    struct aimss_writer *writer = NULL;
+    struct aimss_reader *reader = NULL;
+    aimss_status_t status;
+
+    EXPECT_OK(aimss_stream_create(rt, name, &options, &stream));
+    EXPECT_OK(aimss_writer_open(stream, &patience, &writer));
+    fill_up(writer, &load);
+    EXPECT_OK(aimss_writer_close(writer));
+    EXPECT_OK(aimss_read_from(stream, NULL, &reader));
+    do {
+        take(reader, &load, 20 * TIMEOUT_NS, &status);
+    } while (status == AIMSS_OK);
+    EXPECT_STATUS(status, AIMSS_END);
+    EXPECT(load.got == load.put);
+    EXPECT_OK(aimss_reader_close(reader));
+    aimss_stream_destroy(stream);
+    free(load.value);
+}
+
 /* One rank after the other has the memory for itself. */
 static void compute(struct aimss_runtime *rt)
 {
@@ -135,6 +162,9 @@ static void compute(struct aimss_runtime *rt)
             snprintf(name, sizeof name, "rank %u, %zu bytes", index, sizes[i]);
             fill_and_drain(rt, name, sizes[i]);
         }
+        snprintf(name, sizeof name, "rank %u closes", index);
+        if (turn == index)
+            close_when_full(rt, name);
         api_meet(rt);
     }
 }

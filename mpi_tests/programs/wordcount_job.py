@@ -126,7 +126,11 @@ class Job:
         the file's name, because it got one when it was complete."""
         paths = {os.stat(path).st_ino: path for path in shm_files() if path.endswith(".arena")}
         for pid in self.find_ranks().values():
-            inodes = {int(line.split()[4]) for line in read(f"/proc/{pid}/maps").splitlines()}
+            try:
+                maps = read(f"/proc/{pid}/maps")
+            except OSError:
+                continue
+            inodes = {int(line.split()[4]) for line in maps.splitlines()}
             self.arenas |= {paths[inode] for inode in inodes & set(paths)}
         return {int(re.search(r"-r(\d+)\.arena$", path)[1]): path for path in self.arenas}
 
@@ -144,7 +148,7 @@ class Job:
 
     def reads_an_input(self):
         """Whether a rank has one of the inputs open: then all have started."""
-        for pid in self.find_ranks().values():
+        for pid in self.ranks_by_number.values():
             for fd in glob.glob(f"/proc/{pid}/fd/*"):
                 try:
                     if os.path.realpath(fd) in self.inputs:
@@ -155,7 +159,10 @@ class Job:
 
     def freeze(self, ranks):
         """Waits until all ranks are at work and stops them; false if the job ended before."""
-        wait_until(lambda: self.reads_an_input() or self.launcher.poll() is not None)
+        def ended():
+            return self.launcher.poll() is not None
+        wait_until(lambda: len(self.find_ranks()) == ranks or ended())
+        wait_until(lambda: self.reads_an_input() or ended())
         self.signal_ranks(signal.SIGSTOP)
         self.own_arenas()
         return self.launcher.poll() is None and len(self.ranks_by_number) == ranks

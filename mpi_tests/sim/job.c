@@ -69,9 +69,9 @@ static aimss_status_t open_role(struct sim_rank *rank)
     }
 }
 
-static void run_rank(unsigned low, unsigned high)
+static void run_rank(void *arg)
 {
-    struct sim_rank *rank = (struct sim_rank *)((uintptr_t)high << 32 | low);
+    struct sim_rank *rank = arg;
     struct sim *sim = rank->sim;
 
     if (rank->rt.role == AIMSS_ROLE_COMPUTE)
@@ -79,20 +79,14 @@ static void run_rank(unsigned low, unsigned high)
     rank->status = runtime_serve(&rank->rt);
     rank->state = SIM_DONE;
     sim_note(sim, "ends", rank->net.rank, (uint64_t)(int64_t)rank->status);
-    /* Returning goes to uc_link, the scheduler. */
+    sim_sleep(rank);
 }
 
 static void start_rank(struct sim_rank *rank)
 {
-    struct sim *sim = rank->sim;
-    uintptr_t self = (uintptr_t)rank;
-
-    getcontext(&rank->context);
-    rank->context.uc_stack.ss_sp = sim->memory->stack[rank->net.rank];
-    rank->context.uc_stack.ss_size = SIM_STACK_BYTES;
-    rank->context.uc_link = &sim->context;
-    makecontext(&rank->context, (void (*)(void))run_rank, 2, (unsigned)self,
-                (unsigned)(self >> 32));
+    coroutine_start(&rank->coroutine, run_rank, rank);
+    coroutine_set_stack(&rank->coroutine, rank->sim->memory->stack[rank->net.rank],
+                        SIM_STACK_BYTES);
 }
 
 static void open_rank(struct sim *sim, unsigned number)

@@ -30,7 +30,7 @@ void ledger_start(struct ledger *ledger, uint64_t seed)
     ledger->text = text;
     ledger->seed = seed;
     ledger->key_count = 1 + (unsigned)sim_below(&random, LEDGER_KEYS_MAX);
-    ledger->large_bytes = 1000 + sim_below(&random, LEDGER_VALUE_MAX / 2); if (getenv("SMALL")) ledger->large_bytes = 500;
+    ledger->large_bytes = 1000 + sim_below(&random, LEDGER_VALUE_MAX / 2);
 }
 
 static unsigned key_index(const struct ledger *ledger, unsigned writer, uint64_t number)
@@ -51,7 +51,7 @@ static size_t value_bytes(const struct ledger *ledger, unsigned writer, uint64_t
     if (random % 41 == 0)
         return sizeof(struct stamp) + random / 41 % ledger->large_bytes;
     if (random % 13 == 0)
-        return sizeof(struct stamp) + random / 13 % (getenv("SMALL") ? 2000 : 5000);
+        return sizeof(struct stamp) + random / 13 % 5000;
     return sizeof(struct stamp) + random / 13 % 200;
 }
 

@@ -147,6 +147,14 @@ static void note_lane(struct sim_rank *self, const struct wire_message *message)
         self->inbound = (unsigned)message->b + 1;
 }
 
+/* A few take much longer than the others. */
+static uint64_t message_delay(struct sim *sim)
+{
+    uint64_t delay = sim_below(&sim->random, sim->manner.message_delay_ns);
+
+    return sim_one_in(&sim->random, 32) ? 30 * delay : delay;
+}
+
 static aimss_status_t net_send(struct net *net, unsigned rank, const struct wire_message *message)
 {
     struct sim_rank *self = sim_rank_of(net);
@@ -160,7 +168,7 @@ static aimss_status_t net_send(struct net *net, unsigned rank, const struct wire
     memcpy(&out->message, message, len);
     out->message.version = WIRE_VERSION;
     out->message.from = net->rank;
-    out->due_ns = sim->now_ns + sim_below(&sim->random, sim->manner.message_delay_ns);
+    out->due_ns = sim->now_ns + message_delay(sim);
     out->next = NULL;
     if (channel->last != NULL)
         channel->last->next = out;

@@ -1,4 +1,4 @@
-/* schedule.c: coroutines, the virtual clock, and who is next.
+/* schedule.c: the virtual clock, trouble, and who is next.
  *
  * One thread. A rank runs for a burst of yields, then the scheduler lands Puts,
  * lets tasks run or end, wakes sleepers and picks another rank. When nobody can
@@ -44,7 +44,7 @@ static void enter(struct sim *sim, struct sim_rank *rank)
     sim->running = rank;
     rank->burst = (unsigned)sim_below(&sim->random, sim->manner.burst_max);
     sim_note(sim, "runs", rank->net.rank, sim->steps);
-    swapcontext(&sim->context, &rank->context);
+    coroutine_enter(&rank->coroutine);
     sim->running = NULL;
     if (rank->error[0] != '\0' || error_text()[0] != '\0')
         snprintf(rank->error, sizeof rank->error, "%s", error_text());
@@ -52,7 +52,7 @@ static void enter(struct sim *sim, struct sim_rank *rank)
 
 void sim_sleep(struct sim_rank *rank)
 {
-    swapcontext(&rank->context, &rank->sim->context);
+    coroutine_leave(&rank->coroutine);
 }
 
 void sim_yield(struct sim_rank *rank)

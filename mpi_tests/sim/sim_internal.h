@@ -1,7 +1,8 @@
 /* sim_internal.h: what the simulator's own files share.
  *
  *   job.c       ranks and roles of one schedule, from creation to end
- *   schedule.c  coroutines, virtual clock, who is next
+ *   schedule.c  virtual clock, trouble, who is next
+ *   coroutine.c stacks of their own
  *   net.c       the table of net: memory, Puts, messages, bells
  *   env.c       the table of env: clock, files, tasks
  *   memory.c    what is mapped once and used by all schedules
@@ -13,9 +14,8 @@
 #include "base/error.h"
 #include "net/lane.h"
 #include "net/roles.h"
+#include "sim/coroutine.h"
 #include "sim/sim.h"
-
-#include <ucontext.h>
 
 enum {
     SIM_STACK_BYTES = 256 * 1024,
@@ -82,7 +82,7 @@ struct sim_rank {
     unsigned burst;             /* yields left before it hands over */
     struct sim_channel channels[SIM_RANKS_MAX]; /* by sender */
     unsigned messages;
-    ucontext_t context;
+    struct coroutine coroutine;
     aimss_status_t status;
     unsigned revoke_rank;       /* a broker: revokes that rank's leases at its next look */
     bool revoked;
@@ -110,7 +110,6 @@ struct sim {
     unsigned rank_count;
     struct sim_rank ranks[SIM_RANKS_MAX];
     struct sim_rank *running;   /* NULL: the scheduler itself */
-    ucontext_t context;
     unsigned put_count, task_count;
     struct sim_put puts[SIM_PUTS_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];

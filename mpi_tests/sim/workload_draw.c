@@ -85,7 +85,8 @@ static void count_joins(struct workload *load)
 }
 
 /* A segment in use, one granted ahead and one of the last group, for each
- * writer and streamlet; what a source has ahead; and little more. */
+ * writer and streamlet, and a large record; what a source has ahead; and little
+ * more. */
 static void size_memory(struct workload *load, uint64_t *random)
 {
     struct sim_config *sim = &load->sim;
@@ -94,6 +95,8 @@ static void size_memory(struct workload *load, uint64_t *random)
 
     sim->arena_bytes = (3 * own * load->writer_count + 1 + sim_below(random, 12)) *
                        load->segment_bytes;
+    sim->arena_bytes += own * load->writer_count *
+                        (load->ledger.large_bytes & ~(load->segment_bytes - 1));
     if (load->has_text)
         sim->arena_bytes += 6 * 32 * KIB * sim->io_threads;
     sim->slot_bytes = brokers * LANE_SLOT_MAX_BYTES * (1 + sim_below(random, 2));

@@ -123,6 +123,19 @@ uint64_t push_backlog_bytes(const struct push *push, uint32_t stream, uint32_t n
     return UINT64_MAX;
 }
 
+aimss_status_t push_group_new(struct push *push, const struct wire_message *message)
+{
+    struct push_stream *stream = push_find_stream(push, (uint32_t)message->a);
+    struct wire_message known = { .kind = WIRE_GROUP_KNOWN, .a = message->a, .b = message->b };
+
+    if (stream == NULL || message->b >= CONSUMER_GROUPS_MAX)
+        return error_set(AIMSS_E_NOT_FOUND, "a consumer group of stream %llu, which is not here",
+                         (unsigned long long)message->a);
+    if (message->b >= stream->consumer_groups)
+        stream->consumer_groups = (unsigned)message->b + 1;
+    return push->net->ops->send(push->net, 0, &known);
+}
+
 static aimss_status_t unknown(const struct wire_message *message, const char *what)
 {
     return error_set(AIMSS_E_NOT_FOUND, "%s for streamlet %llu of stream %llu, which is not here",
@@ -180,21 +193,29 @@ aimss_status_t push_revoke(struct push *push, const struct wire_message *message
     if (feed->state == FEED_OFF)
         return push_report_revoked(push, streamlet, (unsigned)message->c);
     feed->state = FEED_CLOSING;
-    for (struct group *g = streamlet->groups; g != NULL; g = g->streamlet_next)
-        push_enqueue(streamlet, g, (unsigned)message->c);
     return push_check_closed(push, streamlet, (unsigned)message->c);
 }
 
-/* A record that a lost writer has begun will never end: nobody waits for it. */
+/* Its consumer has a part of a record of which that part is here no more: only the
+ * same consumer can have the rest. What a lost writer has begun has none. */
 static bool awaits_rest(const struct group *group, unsigned number)
 {
     const struct group_cursor *cursor = &group->cursors[number];
+    bool rest = group->state == GROUP_OPEN || !group_drained(group, cursor->pushed);
 
-    return cursor->open && (group->state != GROUP_REVOKED ||
-                            !group_drained(group, cursor->pushed));
+    return cursor->open && rest && !push_may_go_back(group, cursor->record_from);
 }
 
-/* The marker may go out once no record is cut in two by it. */
+static void go_back_to_records(struct streamlet *streamlet, unsigned number)
+{
+    for (struct group *g = streamlet->groups; g != NULL; g = g->streamlet_next)
+        if (g->cursors[number].open && push_may_go_back(g, g->cursors[number].record_from))
+            push_go_back(streamlet, g, number, g->cursors[number].record_from);
+    push_void_entries(streamlet->feeds[number].consumer, streamlet->stream->info.id, number);
+}
+
+/* The marker may go out once no record is cut in two by it: the next consumer
+ * gets those that this one has in part from their beginning. */
 aimss_status_t push_check_closed(struct push *push, struct streamlet *streamlet, unsigned number)
 {
     struct feed *feed = &streamlet->feeds[number];
@@ -204,6 +225,7 @@ aimss_status_t push_check_closed(struct push *push, struct streamlet *streamlet,
     for (const struct group *g = streamlet->groups; g != NULL; g = g->streamlet_next)
         if (awaits_rest(g, number))
             return AIMSS_OK;
+    go_back_to_records(streamlet, number);
     feed->state = FEED_REVOKING;
     return push_marker(push, streamlet, number, LANE_REVOKE);
 }
@@ -277,17 +299,31 @@ static uint64_t cursor_floor(const struct group *group, const struct group_curso
     return rest_follows && cursor->keep < cursor->consumed ? cursor->keep : cursor->consumed;
 }
 
+static bool all_consumed(const struct streamlet *streamlet)
+{
+    for (const struct group *group = streamlet->groups; group != NULL;
+         group = group->streamlet_next)
+        for (unsigned g = 0; g < streamlet->stream->consumer_groups; g++)
+            if (group->cursors[g].consumed < group->accepted)
+                return false;
+    return true;
+}
+
+/* As long as anything is left to consume, that will free memory. */
 void push_let_go(struct push *push, struct group *group)
 {
     struct streamlet *streamlet = push_streamlet(push, group);
-    unsigned groups = streamlet->stream->consumer_groups;
+    bool kept = false;
 
-    for (unsigned g = 0; g < groups; g++)
-        if (group->cursors[g].consumed < group->accepted)
-            return; /* its readers will free memory */
-    for (unsigned g = 0; g < groups; g++)
+    for (unsigned g = 0; g < streamlet->stream->consumer_groups; g++)
+        kept |= group->cursors[g].keep < group->cursors[g].consumed;
+    for (unsigned s = 0; kept && s < push->stream_count; s++)
+        for (uint32_t i = 0; kept && i < push->streams[s]->count; i++)
+            kept = all_consumed(&push->streams[s]->streamlets[i]);
+    for (unsigned g = 0; kept && g < streamlet->stream->consumer_groups; g++)
         group->cursors[g].keep = group->cursors[g].consumed;
-    push_trim(push, streamlet, group);
+    if (kept)
+        push_trim(push, streamlet, group);
 }
 
 /* Takes a group that is consumed by all out of its streamlet and frees it. */

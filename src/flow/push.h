@@ -22,6 +22,7 @@ void push_destroy(struct push *push);
 /* What the coordinator says. Unknown streams: AIMSS_E_NOT_FOUND. */
 aimss_status_t push_stream_new(struct push *push, const struct wire_stream *stream);
 const struct wire_stream *push_stream(const struct push *push, uint32_t stream);
+aimss_status_t push_group_new(struct push *push, const struct wire_message *message);
 aimss_status_t push_assign(struct push *push, const struct wire_message *message);
 aimss_status_t push_revoke(struct push *push, const struct wire_message *message);
 aimss_status_t push_reader_stop(struct push *push, const struct wire_message *message);

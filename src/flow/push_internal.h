@@ -10,7 +10,7 @@ enum { STREAMS_MAX = 256, MARKERS_MAX = 1024 };
 enum feed_state {
     FEED_OFF = 0,      /* nobody consumes */
     FEED_ON = 1,
-    FEED_CLOSING = 2,  /* revoked; records that were begun are still pushed to their end */
+    FEED_CLOSING = 2,  /* to be revoked; a record that is no longer here whole goes on to its end */
     FEED_REVOKING = 3  /* the marker is on its way; nothing is pushed */
 };
 
@@ -92,6 +92,12 @@ struct consumer *push_consumer(struct push *push, unsigned rank);
 void push_enqueue(struct streamlet *streamlet, struct group *group, unsigned consumer_group);
 void push_trim(struct push *push, struct streamlet *streamlet, struct group *group);
 aimss_status_t push_check_end(struct push *push, struct streamlet *streamlet);
+/* The cursor goes back to a record's beginning; what was pushed behind it counts
+ * for nothing when its credit comes. */
+bool push_may_go_back(const struct group *group, uint64_t to);
+void push_go_back(struct streamlet *streamlet, struct group *group, unsigned consumer_group,
+                  uint64_t to);
+void push_void_entries(struct consumer *consumer, uint32_t stream, unsigned consumer_group);
 aimss_status_t push_check_closed(struct push *push, struct streamlet *streamlet,
                                  unsigned consumer_group);
 aimss_status_t push_marker(struct push *push, struct streamlet *streamlet,

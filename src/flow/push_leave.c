@@ -45,19 +45,17 @@ static uint64_t bytes_between(const struct group *group, uint64_t from, uint64_t
     return bytes + position_offset(to) - offset;
 }
 
-/* The cursor goes back to a record's beginning. */
-static aimss_status_t go_back(struct streamlet *streamlet, struct group *group, unsigned number,
-                              uint64_t to)
+bool push_may_go_back(const struct group *group, uint64_t to)
+{
+    return position_segment(to) >= group->segment_first;
+}
+
+void push_go_back(struct streamlet *streamlet, struct group *group, unsigned number, uint64_t to)
 {
     struct group_cursor *cursor = &group->cursors[number];
 
     if (to >= cursor->pushed)
-        return AIMSS_OK;
-    if (position_segment(to) < group->segment_first)
-        return error_set(AIMSS_E_LIMIT, "stream %s, streamlet %u: rank %u left in the middle of a "
-                         "record that is larger than the memory for it; --arena gives more",
-                         streamlet->stream->info.name, streamlet->number,
-                         feed_of(streamlet, number)->consumer->rank);
+        return;
     cursor->pushed = to;
     cursor->open = false;
     if (cursor->keep > to)
@@ -66,6 +64,17 @@ static aimss_status_t go_back(struct streamlet *streamlet, struct group *group, 
         feed_of(streamlet, number)->consumed_bytes -= bytes_between(group, to, cursor->consumed);
         cursor->consumed = to;
     }
+}
+
+static aimss_status_t go_back(struct streamlet *streamlet, struct group *group, unsigned number,
+                              uint64_t to)
+{
+    if (!push_may_go_back(group, to))
+        return error_set(AIMSS_E_LIMIT, "stream %s, streamlet %u: rank %u left in the middle of a "
+                         "record that is larger than the memory for it; --arena gives more",
+                         streamlet->stream->info.name, streamlet->number,
+                         feed_of(streamlet, number)->consumer->rank);
+    push_go_back(streamlet, group, number, to);
     return AIMSS_OK;
 }
 
@@ -127,17 +136,18 @@ static aimss_status_t take_back_parts(struct push *push, const struct consumer *
     return status;
 }
 
-/* Credit of what was taken back must not count. */
-static void void_entries(struct consumer *consumer, const struct wire_message *message)
+void push_void_entries(struct consumer *consumer, uint32_t stream, unsigned number)
 {
-    for (uint64_t i = consumer->credited; i < consumer->tx->tail; i++) {
+    uint64_t end = consumer->tx != NULL ? consumer->tx->tail : 0;
+
+    for (uint64_t i = consumer->credited; i < end; i++) {
         struct in_flight *flight = &consumer->flight[i % LANE_ENTRIES];
         uint64_t pushed;
 
-        if (flight->kind != LANE_DATA || flight->consumer_group != message->b ||
-            !is_of(flight->streamlet, message))
+        if (flight->kind != LANE_DATA || flight->consumer_group != number ||
+            flight->streamlet->stream->info.id != stream)
             continue;
-        pushed = flight->group->cursors[message->b].pushed;
+        pushed = flight->group->cursors[number].pushed;
         if (flight->from >= pushed)
             flight->kind = 0;
         else if (flight->to > pushed)
@@ -188,8 +198,7 @@ static aimss_status_t stop_consumer(struct push *push, struct consumer *consumer
         status = take_back_parts(push, consumer, message);
     if (status != AIMSS_OK)
         return status;
-    if (consumer->tx != NULL)
-        void_entries(consumer, message);
+    push_void_entries(consumer, (uint32_t)message->a, (unsigned)message->b);
     take_back_markers(consumer, message);
     return stop_feeds(push, consumer, message);
 }

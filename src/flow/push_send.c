@@ -35,9 +35,9 @@ static void append_ready(struct consumer *consumer, struct group *group, unsigne
     consumer->ready_last[number] = group;
 }
 
-static bool may_push(const struct feed *feed, const struct group_cursor *cursor)
+static bool may_push(const struct feed *feed)
 {
-    return feed->state == FEED_ON || (feed->state == FEED_CLOSING && cursor->open);
+    return feed->state == FEED_ON || feed->state == FEED_CLOSING;
 }
 
 void push_enqueue(struct streamlet *streamlet, struct group *group, unsigned number)
@@ -45,7 +45,7 @@ void push_enqueue(struct streamlet *streamlet, struct group *group, unsigned num
     struct feed *feed = feed_of(streamlet, number);
     struct group_cursor *cursor = &group->cursors[number];
 
-    if (!may_push(feed, cursor) || cursor->queued || group_drained(group, cursor->pushed))
+    if (!may_push(feed) || cursor->queued || group_drained(group, cursor->pushed))
         return;
     if (previous_is_out(group, number))
         append_ready(feed->consumer, group, number);
@@ -154,24 +154,6 @@ static uint64_t cut_at_chunk(const char *data, uint64_t len_bytes, uint64_t limi
     return cut;
 }
 
-/* The prefix that ends with the record that was begun: a revoked consumer gets
- * no more than that. */
-static uint64_t cut_at_record(const char *data, uint64_t len_bytes)
-{
-    uint64_t cut = 0;
-
-    while (cut < len_bytes) {
-        const struct chunk_header *chunk = (const struct chunk_header *)(data + cut);
-
-        if (chunk->len_bytes < sizeof *chunk || cut + chunk->len_bytes > len_bytes)
-            break;
-        cut += chunk->len_bytes;
-        if (chunk->fragment == CHUNK_LAST || chunk->fragment == CHUNK_WHOLE)
-            return cut;
-    }
-    return len_bytes;
-}
-
 static const char *own_data(const struct push *push, uint64_t place)
 {
     return push->net->ops->map(push->net, push->net->rank, NET_REGION_ARENA) + place;
@@ -253,8 +235,6 @@ static uint64_t send_run(struct push *push, struct consumer *consumer, struct gr
     struct in_flight *flight;
     const char *data = own_data(push, entry.place);
 
-    if (feed_of(streamlet, number)->state == FEED_CLOSING)
-        run = cut_at_record(data, run);
     if (!consumer->tx->near)
         run = put_run(push, consumer, &entry, run, status);
     if (run == 0 || *status != AIMSS_OK)
@@ -297,7 +277,7 @@ static aimss_status_t send_data(struct push *push, struct consumer *consumer, un
         uint64_t run;
 
         if (feed_of(streamlet, number)->consumer != consumer ||
-            !may_push(feed_of(streamlet, number), &group->cursors[number])) {
+            !may_push(feed_of(streamlet, number))) {
             push_enqueue(streamlet, group, number);
             continue;
         }

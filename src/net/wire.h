@@ -35,6 +35,7 @@ enum wire_kind {
 
     /* coordinator to brokers */
     WIRE_STREAM_NEW,      /* stream */
+    WIRE_GROUP_NEW,       /* a = stream, b = consumer group; answered by WIRE_GROUP_KNOWN */
     WIRE_ASSIGN,          /* a = stream, b = streamlet, c = consumer group, d = rank */
     WIRE_REVOKE,          /* a = stream, b = streamlet, c = consumer group, d = rank */
     WIRE_SEAL,            /* a = stream */
@@ -42,6 +43,7 @@ enum wire_kind {
     WIRE_PARTITION_NONE,  /* a = stream: all are handed out */
 
     /* brokers to coordinator */
+    WIRE_GROUP_KNOWN,     /* a = stream, b = consumer group */
     WIRE_PARTITION_NEXT,  /* a = stream */
     WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records */
     WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: all consumed */

@@ -99,6 +99,8 @@ static aimss_status_t handle(struct broker *broker, const struct wire_message *m
         return lanes_handle(broker->lanes, message);
     case WIRE_STREAM_NEW:
         return start_stream(broker, &message->stream);
+    case WIRE_GROUP_NEW:
+        return push_group_new(broker->push, message);
     case WIRE_ASSIGN:
         return push_assign(broker->push, message);
     case WIRE_REVOKE:

@@ -1,10 +1,10 @@
 /* coordinator.c: see coordinator.h. One handler for each kind of message, in a
- * table. Requests of a rank are answered in the order in which they came. */
-#include "role/coordinator.h"
+ * table; those of readers are in coordinator_readers.c. Requests of a rank are
+ * answered in the order in which they came. */
+#include "role/coordinator_internal.h"
 
 #include "base/crc_combine.h"
 #include "base/error.h"
-#include "connect/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,47 +12,17 @@
 
 enum { CONTROL_PER_STEP = 64 };
 
-/* What one compute rank has told. */
-struct compute_view {
-    uint64_t records, bytes;
-    bool has_result, bye;
-    uint64_t part_offset, part_bytes, part_lines;
-    uint32_t part_crc32c;
-    struct input_list inputs; /* named before a stream is created */
-};
-
-/* What a stream with a source reads, and how it is cut. */
-struct feed_plan {
-    struct input_list inputs;
-    struct partition_plan plan;
-};
-
-struct coordinator {
-    struct coordinator_config config;
-    struct catalog *catalog;
-    struct compute_view *views; /* [rank_count] */
-    struct feed_plan *feeds[CATALOG_STREAMS_MAX]; /* by stream id - 1; NULL: no source */
-    uint64_t bytes_read;
-    unsigned results, byes;
-    bool stopping;
-    aimss_status_t outcome;
-    char outcome_text[ERROR_TEXT_BYTES];
-    char sink_file[256];
-    char shown[WIRE_TEXT_BYTES + 1];
-    struct wire_message in, out;
-};
-
-static aimss_status_t send(struct coordinator *c, unsigned rank)
+aimss_status_t coordinator_send(struct coordinator *c, unsigned rank)
 {
     return c->config.net->ops->send(c->config.net, rank, &c->out);
 }
 
-static aimss_status_t send_brokers(struct coordinator *c)
+aimss_status_t coordinator_send_brokers(struct coordinator *c)
 {
     aimss_status_t status = AIMSS_OK;
 
     for (unsigned b = 0; b < c->config.net->broker_count && status == AIMSS_OK; b++)
-        status = send(c, c->config.net->broker_ranks[b]);
+        status = coordinator_send(c, c->config.net->broker_ranks[b]);
     return status;
 }
 
@@ -65,7 +35,7 @@ static unsigned broker_of(const struct coordinator *c, const struct catalog_stre
     return net->broker_ranks[number];
 }
 
-static void begin(struct coordinator *c, enum wire_kind kind)
+void coordinator_begin(struct coordinator *c, enum wire_kind kind)
 {
     memset(&c->out, 0, offsetof(struct wire_message, text));
     c->out.kind = (uint16_t)kind;
@@ -77,13 +47,13 @@ static aimss_status_t move_streamlet(void *arg, const struct catalog_stream *str
 {
     struct coordinator *c = arg;
 
-    begin(c, move == CATALOG_ASSIGN ? WIRE_ASSIGN : WIRE_REVOKE);
+    coordinator_begin(c, move == CATALOG_ASSIGN ? WIRE_ASSIGN : WIRE_REVOKE);
     c->out.a = stream->info.id;
     c->out.b = streamlet;
     c->out.c = group;
     c->out.d = rank;
     c->out.e = join;
-    return send(c, broker_of(c, stream, streamlet));
+    return coordinator_send(c, broker_of(c, stream, streamlet));
 }
 
 static void destroy_feed(struct feed_plan *feed)
@@ -133,10 +103,10 @@ void coordinator_destroy(struct coordinator *coordinator)
 /* ---- requests and their answers */
 
 /* status of the request, and its text if it failed, go back to the asker. */
-static aimss_status_t answer(struct coordinator *c, enum wire_kind kind, aimss_status_t status,
-                             const struct catalog_stream *stream)
+aimss_status_t coordinator_answer(struct coordinator *c, enum wire_kind kind,
+                                  aimss_status_t status, const struct catalog_stream *stream)
 {
-    begin(c, kind);
+    coordinator_begin(c, kind);
     c->out.request = c->in.request;
     c->out.status = status;
     if (stream != NULL) {
@@ -145,14 +115,15 @@ static aimss_status_t answer(struct coordinator *c, enum wire_kind kind, aimss_s
     }
     if (status != AIMSS_OK)
         c->out.text_bytes = (uint32_t)snprintf(c->out.text, ERROR_TEXT_BYTES, "%s", error_text());
-    return send(c, c->in.from);
+    return coordinator_send(c, c->in.from);
 }
 
 static aimss_status_t list_words(struct input_list *list, const char *text, uint32_t len_bytes)
 {
     aimss_status_t status = AIMSS_OK;
 
-    for (uint32_t at = 0; at < len_bytes && status == AIMSS_OK; at += (uint32_t)strlen(text + at) + 1)
+    for (uint32_t at = 0; at < len_bytes && status == AIMSS_OK;
+         at += (uint32_t)strlen(text + at) + 1)
         status = input_list_add(list, text + at);
     return status;
 }
@@ -233,9 +204,9 @@ static aimss_status_t create_stream(struct coordinator *c, struct catalog_stream
     if (status != AIMSS_OK || !added)
         return status;
     c->feeds[(*stream)->info.id - 1] = feed;
-    begin(c, WIRE_STREAM_NEW);
+    coordinator_begin(c, WIRE_STREAM_NEW);
     c->out.stream = (*stream)->info;
-    return send_brokers(c);
+    return coordinator_send_brokers(c);
 }
 
 /* An input that cannot be read is no error of the run but of this request;
@@ -246,14 +217,14 @@ static aimss_status_t on_stream_create(struct coordinator *c)
     aimss_status_t status = create_stream(c, &stream);
 
     input_list_clear(&c->views[c->in.from].inputs);
-    return answer(c, WIRE_STREAM_INFO, status, status == AIMSS_OK ? stream : NULL);
+    return coordinator_answer(c, WIRE_STREAM_INFO, status, status == AIMSS_OK ? stream : NULL);
 }
 
 static aimss_status_t on_stream_input(struct coordinator *c)
 {
     aimss_status_t status = list_words(&c->views[c->in.from].inputs, c->in.text, c->in.text_bytes);
 
-    return answer(c, WIRE_STREAM_INFO, status, NULL);
+    return coordinator_answer(c, WIRE_STREAM_INFO, status, NULL);
 }
 
 static aimss_status_t on_stream_open(struct coordinator *c)
@@ -264,10 +235,10 @@ static aimss_status_t on_stream_open(struct coordinator *c)
     if (stream == NULL)
         status = error_set(AIMSS_E_NOT_FOUND, "there is no stream %s (yet); create it, or open it "
                            "after its creator has", c->in.stream.name);
-    return answer(c, WIRE_STREAM_INFO, status, stream);
+    return coordinator_answer(c, WIRE_STREAM_INFO, status, stream);
 }
 
-static struct catalog_stream *stream_of(struct coordinator *c)
+struct catalog_stream *coordinator_stream(struct coordinator *c)
 {
     return catalog_at(c->catalog, c->in.a);
 }
@@ -277,22 +248,22 @@ static aimss_status_t seal(struct coordinator *c, struct catalog_stream *stream)
     if (stream->sealed)
         return AIMSS_OK;
     stream->sealed = true;
-    begin(c, WIRE_SEAL);
+    coordinator_begin(c, WIRE_SEAL);
     c->out.a = stream->info.id;
-    return send_brokers(c);
+    return coordinator_send_brokers(c);
 }
 
 static aimss_status_t on_stream_seal(struct coordinator *c)
 {
-    struct catalog_stream *stream = stream_of(c);
+    struct catalog_stream *stream = coordinator_stream(c);
     aimss_status_t status = seal(c, stream);
 
-    return status == AIMSS_OK ? answer(c, WIRE_STREAM_INFO, AIMSS_OK, stream) : status;
+    return status == AIMSS_OK ? coordinator_answer(c, WIRE_STREAM_INFO, AIMSS_OK, stream) : status;
 }
 
 static aimss_status_t on_writer_closed(struct coordinator *c)
 {
-    struct catalog_stream *stream = stream_of(c);
+    struct catalog_stream *stream = coordinator_stream(c);
 
     stream->writers_closed++;
     if (stream->info.writer_count > 0 && stream->writers_closed >= stream->info.writer_count)
@@ -300,78 +271,14 @@ static aimss_status_t on_writer_closed(struct coordinator *c)
     return AIMSS_OK;
 }
 
-static aimss_status_t tell_end(struct coordinator *c, struct catalog_stream *stream,
-                               unsigned number)
-{
-    struct catalog_group *group = &stream->groups[number];
-    aimss_status_t status = AIMSS_OK;
-
-    if (!catalog_end_due(stream, number))
-        return AIMSS_OK;
-    for (unsigned m = 0; m < group->member_count && status == AIMSS_OK; m++) {
-        begin(c, WIRE_READER_END);
-        c->out.a = stream->info.id;
-        c->out.b = number;
-        status = send(c, group->members[m].rank);
-    }
-    return status;
-}
-
-/* Brokers may push before the answer arrives; the asker's inbox lets that wait. */
-static aimss_status_t on_reader_join(struct coordinator *c)
-{
-    struct catalog_stream *stream = stream_of(c);
-    struct wire_message request = c->in;
-    unsigned number = 0;
-    uint32_t join = 0;
-    aimss_status_t status = catalog_join(c->catalog, stream, request.text, request.from, &number,
-                                         &join);
-
-    begin(c, WIRE_READER_INFO);
-    c->out.request = request.request;
-    c->out.status = status;
-    c->out.a = stream->info.id;
-    c->out.b = number;
-    c->out.c = join;
-    if (status != AIMSS_OK)
-        c->out.text_bytes = (uint32_t)snprintf(c->out.text, ERROR_TEXT_BYTES, "%s", error_text());
-    status = send(c, request.from);
-    return status == AIMSS_OK && number < stream->group_count ? tell_end(c, stream, number)
-                                                              : status;
-}
-
-static aimss_status_t on_reader_leave(struct coordinator *c)
-{
-    struct catalog_stream *stream = stream_of(c);
-    aimss_status_t status = catalog_leave(c->catalog, stream, (unsigned)c->in.b, c->in.from);
-
-    return status == AIMSS_OK ? answer(c, WIRE_READER_INFO, AIMSS_OK, stream) : status;
-}
-
-static aimss_status_t on_revoked(struct coordinator *c)
-{
-    struct catalog_stream *stream = stream_of(c);
-
-    return catalog_revoked(c->catalog, stream, (unsigned)c->in.c, (uint32_t)c->in.b,
-                           (uint32_t)c->in.d);
-}
-
-static aimss_status_t on_ended(struct coordinator *c)
-{
-    struct catalog_stream *stream = stream_of(c);
-
-    catalog_ended(stream, (unsigned)c->in.c, (uint32_t)c->in.b);
-    return tell_end(c, stream, (unsigned)c->in.c);
-}
-
 static aimss_status_t on_partition_next(struct coordinator *c)
 {
-    struct catalog_stream *stream = stream_of(c);
+    struct catalog_stream *stream = coordinator_stream(c);
     struct partition partition;
     struct feed_plan *feed = c->feeds[stream->info.id - 1];
     bool more = partition_plan_next(&feed->plan, &partition) == AIMSS_OK;
 
-    begin(c, more ? WIRE_PARTITION : WIRE_PARTITION_NONE);
+    coordinator_begin(c, more ? WIRE_PARTITION : WIRE_PARTITION_NONE);
     c->out.a = stream->info.id;
     if (more) {
         c->out.b = partition.number;
@@ -381,7 +288,7 @@ static aimss_status_t on_partition_next(struct coordinator *c)
         c->out.text_bytes = (uint32_t)snprintf(c->out.text, sizeof c->out.text, "%s",
                                                feed->inputs.files[partition.file].path) + 1;
     }
-    return send(c, c->in.from);
+    return coordinator_send(c, c->in.from);
 }
 
 static aimss_status_t on_partition_done(struct coordinator *c)
@@ -442,10 +349,11 @@ static const struct {
     { WIRE_STREAM_OPEN, false, on_stream_open },
     { WIRE_STREAM_SEAL, true, on_stream_seal },
     { WIRE_WRITER_CLOSED, true, on_writer_closed },
-    { WIRE_READER_JOIN, true, on_reader_join },
-    { WIRE_READER_LEAVE, true, on_reader_leave },
-    { WIRE_REVOKED, true, on_revoked },
-    { WIRE_ENDED, true, on_ended },
+    { WIRE_READER_JOIN, true, coordinator_on_reader_join },
+    { WIRE_READER_LEAVE, true, coordinator_on_reader_leave },
+    { WIRE_REVOKED, true, coordinator_on_revoked },
+    { WIRE_ENDED, true, coordinator_on_ended },
+    { WIRE_GROUP_KNOWN, true, coordinator_on_group_known },
     { WIRE_PARTITION_NEXT, true, on_partition_next },
     { WIRE_PARTITION_DONE, true, on_partition_done },
     { WIRE_PROGRESS, false, on_progress },
@@ -459,7 +367,7 @@ static aimss_status_t handle(struct coordinator *c)
     for (size_t h = 0; h < sizeof handlers / sizeof handlers[0]; h++) {
         if (handlers[h].kind != c->in.kind)
             continue;
-        if (handlers[h].names_stream && stream_of(c) == NULL)
+        if (handlers[h].names_stream && coordinator_stream(c) == NULL)
             return error_set(AIMSS_E_NOT_FOUND, "message %u of rank %u names stream %llu, which "
                              "does not exist", c->in.kind, c->in.from,
                              (unsigned long long)c->in.a);
@@ -473,11 +381,11 @@ static aimss_status_t handle(struct coordinator *c)
 
 static void broadcast_stop(struct coordinator *c)
 {
-    begin(c, WIRE_STOP);
+    coordinator_begin(c, WIRE_STOP);
     c->out.a = (uint64_t)(int64_t)c->outcome;
     c->out.text_bytes = (uint32_t)snprintf(c->out.text, ERROR_TEXT_BYTES, "%s", c->outcome_text);
     for (unsigned r = 1; r < c->config.net->rank_count; r++)
-        send(c, r);
+        coordinator_send(c, r);
 }
 
 /* The first reason counts. Everybody is told at once; compute ranks answer

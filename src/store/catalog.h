@@ -34,6 +34,8 @@ struct catalog_group {
     struct catalog_place *places;   /* [streamlet_count] */
     uint32_t ended_count;
     bool end_told;
+    bool announced;           /* the brokers were told of the group; */
+    unsigned brokers_missing; /* so many have not said that they know it */
 };
 
 struct catalog_stream {
