@@ -12,14 +12,20 @@
  *   - The streams themselves: aimss_runtime_create(), then on compute ranks
  *     create or open streams, write records, read shared buffers.
  *
- * Conventions. `*` in front of a comment marks a call that is collective over
- * the ranks of the runtime. Calls come from the thread that created the
- * runtime; aimss_buffer_release(), aimss_task_emit() and the error functions
- * come from any thread. Each function returns AIMSS_OK, or a negative
- * aimss_status_t; aimss_error_text() then says what was found, what was
- * expected and what helps. Outputs are last and set only on success. Destroy
- * and close functions accept NULL. Options structs are zero-initialised: zero
- * means the default. All times are nanoseconds, all sizes bytes.
+ * Words. A stream is cut into streamlets, key ranges that consumers share out.
+ * A consumer group is a name under which ranks read a stream together: each
+ * group gets every record once. Brokers hold records in chunks, chunks in
+ * segments, and the segments of one writer in groups: messages name such places.
+ *
+ * Conventions. Calls marked "Collective" are made by all ranks of the runtime.
+ * Calls come from the thread that created the runtime; aimss_buffer_release(),
+ * aimss_task_emit() and the error functions come from any thread. A function
+ * returns AIMSS_OK, a positive outcome that is listed at the call, or a negative
+ * error; aimss_error_text() then says what was found, what was expected and what
+ * helps. Outputs are last and set only on success. Destroy and close functions
+ * accept NULL; all others need their objects. Options structs are
+ * zero-initialised: zero means the default, and NULL stands for all zero. All
+ * times are nanoseconds, all sizes bytes.
  */
 #ifndef AIMSS_H
 #define AIMSS_H
@@ -76,9 +82,10 @@ struct aimss_runtime_options {
     uint64_t reserved[8];
 };
 
-/* * Starts the runtime on MPI_COMM_WORLD and initialises MPI (FUNNELED) unless
+/* Collective. Starts the runtime on MPI_COMM_WORLD and initialises MPI (FUNNELED) unless
  * the program has; needs at least 3 ranks. Takes the options of aimss from
- * argv (see aimss(1)) and removes them; argc and argv may be NULL. On the
+ * argv (see aimss(1)) and removes them; words that it does not know, --help
+ * among them, stay. argc and argv may be NULL. On the
  * coordinator and on brokers it returns like everywhere else; those ranks
  * serve in aimss_runtime_destroy(). Errors: AIMSS_E_USAGE (too few ranks, an
  * option), AIMSS_E_MPI, AIMSS_E_NO_SPACE (the arena does not fit),
@@ -95,11 +102,12 @@ enum aimss_role aimss_runtime_role(const struct aimss_runtime *rt);
 void aimss_runtime_compute_rank(const struct aimss_runtime *rt, unsigned *index,
                                 unsigned *count);
 
-/* Lets the runtime work for at most timeout_ns (0: one look), so that streams
- * move while the application does something else. Compute ranks only. */
+/* Lets the runtime work for timeout_ns (0: one look), so that streams move while
+ * the application does something else. AIMSS_OK, or the error that stopped the
+ * run. Compute ranks only. */
 aimss_status_t aimss_runtime_progress(struct aimss_runtime *rt, uint64_t timeout_ns);
 
-/* * Ends the runtime. The coordinator and the brokers serve in here until all
+/* Collective. Ends the runtime; close readers and writers before. The coordinator and the brokers serve in here until all
  * compute ranks have called it. Returns the outcome of the run: the first
  * error that any rank met. Before MPI_Finalize; finalises MPI if
  * aimss_runtime_create() initialised it. */
@@ -109,65 +117,78 @@ aimss_status_t aimss_runtime_destroy(struct aimss_runtime *rt);
 
 struct aimss_stream_options {
     const char *parent;            /* name of the parent stream; NULL: none */
-    const char *source;            /* "text": brokers fill the stream from files; NULL: writers */
-    const char *const *inputs;     /* source only: files, directories, glob patterns */
+    const char *source;            /* "text": brokers fill the stream from files; NULL: writers.
+                                      A record is some whole lines of one file, each with its
+                                      newline (the file's last may lack it) */
+    const char *const *inputs;     /* source only: files, directories, glob patterns; NULL: those
+                                      that the job's --input names */
     size_t input_count;
-    enum aimss_format format;      /* of the records */
-    uint32_t record_bytes;         /* AIMSS_FORMAT_FIXED: size of a record, 1 to 65536 */
-    uint32_t streamlet_count;      /* 0: one for each compute rank */
+    enum aimss_format format;      /* of the records; a source brings its own */
+    uint32_t record_bytes;         /* AIMSS_FORMAT_FIXED: size of a record, 1 to 65536; at most
+                                      chunk_bytes - 256 */
+    uint32_t streamlet_count;      /* 0: one for each compute rank; 65536 at most */
     uint32_t writer_count;         /* the stream ends when so many writers have closed; 0: when
-                                      aimss_stream_seal() is called */
+                                      aimss_stream_seal() is called. aimss_write_to() counts as a
+                                      writer of its own */
     uint64_t segment_bytes;        /* full size of a segment, a power of two; 0: 8 MiB */
     uint64_t segment_first_bytes;  /* size of a group's first segment; 0: 4 KiB, growing by 4 */
-    uint64_t chunk_bytes;          /* what a writer publishes at once; 0: 16 KiB; 256 KiB at most */
+    uint64_t chunk_bytes;          /* what a writer publishes at once; 0: 16 KiB, or what a fixed
+                                      record needs; 4 KiB to 256 KiB */
     uint64_t reserved[8];
 };
 
 /* Creates a stream, or opens it if it exists with the same options (so that
- * every compute rank may call it). Options may be NULL: keyed records, no
- * parent. Blocks for a round trip to the coordinator. Errors: AIMSS_E_EXISTS
- * (other options), AIMSS_E_NOT_FOUND (parent, input), AIMSS_E_INVALID,
+ * every compute rank may call it). Blocks for a round trip to the coordinator. Errors: AIMSS_E_EXISTS
+ * (other options), AIMSS_E_NOT_FOUND (parent, source, input), AIMSS_E_INVALID,
  * AIMSS_E_LIMIT, AIMSS_E_ROLE. */
 aimss_status_t aimss_stream_create(struct aimss_runtime *rt, const char *name,
                                    const struct aimss_stream_options *options,
                                    struct aimss_stream **stream);
 
-/* Opens a stream that another rank created. AIMSS_E_NOT_FOUND if there is
- * none yet. */
+/* Opens a stream that another rank created. AIMSS_E_NOT_FOUND if there is none
+ * yet: try again, or let every rank create it. */
 aimss_status_t aimss_stream_open(struct aimss_runtime *rt, const char *name,
                                  struct aimss_stream **stream);
 
-/* No writer opens after this; readers get AIMSS_END once they have read all
- * that open writers still publish. */
+/* No writer opens after this (AIMSS_E_STATE); readers get AIMSS_END once all
+ * open writers have closed and all that they put is read. */
 aimss_status_t aimss_stream_seal(struct aimss_stream *stream);
 
-/* Gives the handle back; the stream itself lives until the runtime ends.
- * Readers and writers of the handle must be closed. NULL is fine. */
-void aimss_stream_destroy(struct aimss_stream *stream);
+/* Gives the handle back and closes the writer of aimss_write_to(), whose error
+ * it returns; the stream itself lives until the runtime ends. Readers and
+ * writers of the handle must be closed. NULL is fine. */
+aimss_status_t aimss_stream_destroy(struct aimss_stream *stream);
 
 /* ---- readers ------------------------------------------------------------ */
 
 struct aimss_reader_options {
     const char *group;     /* consumer group: its members share the streamlets; NULL: "default" */
+    uint32_t member_count; /* brokers push when so many members have joined, so that streamlets,
+                              and with them keys, need not move; 0: at once */
+    uint32_t zero;
     uint64_t reserved[8];
 };
 
 /* Joins a consumer group of the stream; the brokers push from now on. A
  * streamlet has one consumer per group at a time; when members join or leave,
- * streamlets move between them without loss or repetition. */
+ * streamlets move between them without loss or repetition, and the records of a
+ * key then come to several ranks in turn. A new group begins with the oldest
+ * record that is still held: what all groups before it have read may be gone.
+ * What brokers push shares one lane per broker: a rank with several readers must
+ * take from each of them, or the others stand still. */
 aimss_status_t aimss_read_from(struct aimss_stream *stream,
                                const struct aimss_reader_options *options,
                                struct aimss_reader **reader);
 
 /* The next buffer of records, to be given back with aimss_buffer_release().
- * Its bytes lie where the broker put them; they are checked (CRC32C) here.
- * Returns AIMSS_OK, AIMSS_END, AIMSS_TIMEOUT, or an error (AIMSS_E_CORRUPT
- * names group and position; AIMSS_E_PEER, AIMSS_E_STOPPED). */
+ * Its bytes lie where the broker put them. timeout_ns 0 is one look. Returns
+ * AIMSS_OK, AIMSS_END, AIMSS_TIMEOUT, or the error that stopped the run. */
 aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_ns,
                                  struct aimss_buffer **buffer);
 
-/* Calls fn for each record until the stream ends; a non-zero return of fn
- * stops with AIMSS_E_CALLBACK. The record is borrowed for the call. */
+/* Calls fn for each record until the stream ends (AIMSS_OK); a non-zero return
+ * of fn stops with AIMSS_E_CALLBACK, and the rest of that buffer counts as read.
+ * The record is borrowed for the call. */
 typedef int aimss_record_fn(void *arg, const struct aimss_record *record);
 aimss_status_t aimss_reader_apply(struct aimss_reader *reader, aimss_record_fn *fn, void *arg);
 
@@ -176,13 +197,15 @@ aimss_status_t aimss_reader_close(struct aimss_reader *reader);
 
 /* ---- buffers ------------------------------------------------------------ */
 
-/* The records of a buffer, one after the other. *cursor starts at 0. Returns
- * AIMSS_OK or AIMSS_END. The record is borrowed until the buffer's release. */
+/* The records of a buffer, one after the other. *cursor starts at 0. Each
+ * chunk's CRC32C is checked as the cursor enters it. Returns AIMSS_OK, AIMSS_END
+ * or AIMSS_E_CORRUPT, which names the place. The record is borrowed until the
+ * buffer's release. */
 aimss_status_t aimss_buffer_record(const struct aimss_buffer *buffer, uint64_t *cursor,
                                    struct aimss_record *record);
 
-/* A buffer's bytes. For a leased one: room to fill; for one that was read:
- * its chunks as they lie in memory. */
+/* A buffer's bytes and their room. For a leased one: to be filled; for one that
+ * was read: its chunks as they lie in memory, not to be written to. */
 void *aimss_buffer_data(struct aimss_buffer *buffer, size_t *len_bytes);
 
 /* Leases a buffer of at least len_bytes (256 KiB at most) for a bytes or fixed
@@ -198,13 +221,15 @@ void aimss_buffer_release(struct aimss_buffer *buffer);
 
 /* Hands a leased buffer over: its bytes become one record (bytes stream) or
  * records (fixed stream). On success the buffer is gone; on error it stays the
- * caller's. */
+ * caller's and holds what was not put. Its first call on a handle opens a writer
+ * (see writer_count), which aimss_stream_destroy() closes. */
 aimss_status_t aimss_write_to(struct aimss_stream *stream, struct aimss_buffer *buffer);
 
 /* ---- writers ------------------------------------------------------------ */
 
 struct aimss_writer_options {
-    uint64_t timeout_ns;   /* how long a put may wait for memory; 0: for ever */
+    uint64_t timeout_ns;   /* how long a put may wait for memory; 0: for ever (a note on standard
+                              error tells after 10 s) */
     uint64_t reserved[8];
 };
 
@@ -223,8 +248,10 @@ aimss_status_t aimss_writer_open(struct aimss_stream *stream,
  * bytes and must be empty for bytes and fixed streams. Records become visible
  * when a chunk is full, or when the broker has answered and 5 us have passed,
  * whichever is first; a pause after the last put needs a flush (or
- * aimss_runtime_progress()). Errors: AIMSS_TIMEOUT (no memory within
- * timeout_ns), AIMSS_E_LIMIT (above record_max), AIMSS_E_INVALID. */
+ * aimss_runtime_progress()). Returns AIMSS_OK; AIMSS_TIMEOUT (no memory within
+ * timeout_ns: nothing was put, call again); AIMSS_E_LIMIT (above record_max),
+ * AIMSS_E_INVALID. A rank that reads the stream that it writes must not wait here
+ * for memory that only its own reading frees: give it a timeout. */
 aimss_status_t aimss_writer_put(struct aimss_writer *writer, struct aimss_bytes key,
                                 struct aimss_bytes value);
 
@@ -249,13 +276,16 @@ struct aimss_shuffle_options {
     uint64_t reserved[8];
 };
 
-/* This rank's part of a child stream is complete and may be exchanged. */
+/* This rank's part of a child stream is complete and may be exchanged; puts are
+ * refused (AIMSS_E_STATE) until the shuffle is done. */
 aimss_status_t aimss_shuffle_stream(struct aimss_stream *child);
 
-/* * over the compute ranks. Starts when all children of the parent are ready on
- * this rank; exchanges their records by hash of the key and delivers those that
- * belong here. Children are keyed streams created with .parent; what was put
- * into them on this rank is exchanged directly between compute ranks. */
+/* Collective over the compute ranks, with the same children open on each.
+ * AIMSS_E_STATE unless all children of the parent are ready on this rank. Exchanges
+ * their records by hash of the key and calls deliver, inside this call, for those
+ * that belong here, in no order and whichever child they came from. Children are
+ * keyed streams created with .parent; what is put into them stays on its rank
+ * until here. Afterwards they are empty and take records again. */
 aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
                                      const struct aimss_shuffle_options *options);
 
@@ -264,11 +294,13 @@ aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
 /* Declarations are sticky: NULL in, NULL out; aimss_job_main() reports the
  * first error. All ranks of the job run the same declarations. */
 
-/* Starts a job program called name; argc and argv are main()'s. */
+/* Starts a job program called name; argc and argv are main()'s and stay as they
+ * are. Reads the options, does not start MPI. A job's results and records lie in
+ * the directory that --job names, its inputs are what --input names. */
 struct aimss_job *aimss_job_create(const char *name, int argc, char **argv);
 
-/* An option of the program's own: --name VALUE on the command line, also in
- * job.conf and --help. Returns its value (the default if absent), borrowed for
+/* An option of the program's own, called name (without dashes): --name VALUE on
+ * the command line, also AIMSS_NAME, in job.conf and --help. Returns its value (the default if absent), borrowed for
  * the job's life; NULL if the job is NULL or the declaration is refused. */
 const char *aimss_job_option(struct aimss_job *job, const char *name, const char *value_default,
                              const char *help);
@@ -279,9 +311,14 @@ struct aimss_flow *aimss_flow_source(struct aimss_job *job, const char *source);
 /* Runs fn on each record, on a worker thread. fn emits records with
  * aimss_task_emit(); it borrows its inputs, calls no MPI and nothing else of
  * AIMSS; a status other than AIMSS_OK stops the job and names stream and
- * position. After a shuffle all records of a key come to one caller at a time. */
+ * position. After a shuffle all records of a key come to one caller at a time.
+ * The chain is: source, any apply, then nothing more, or shuffle, any apply, and
+ * then nothing more, or count and sink. */
 typedef aimss_status_t aimss_apply_fn(struct aimss_task *task, const struct aimss_record *record);
 struct aimss_flow *aimss_flow_apply(struct aimss_flow *flow, aimss_apply_fn *fn);
+
+/* Gives the function of the apply before it an argument; see aimss_task_arg(). */
+struct aimss_flow *aimss_flow_arg(struct aimss_flow *flow, void *arg);
 
 /* Brings equal keys together on one compute rank. */
 enum aimss_shuffle_by { AIMSS_BY_HASH = 0 };
@@ -301,17 +338,18 @@ struct aimss_counted {
 typedef int aimss_order_fn(const struct aimss_counted *a, const struct aimss_counted *b);
 
 struct aimss_sink_options {
-    aimss_order_fn *order;  /* NULL: in no order; otherwise the file is in this order as a whole */
+    aimss_order_fn *order;  /* NULL: in no order; otherwise the file is in this order as a whole,
+                               ties by the bytes of the key */
     unsigned show_count;    /* aimss_job_main prints the first so many lines as a table */
     uint64_t reserved[8];
 };
 
-/* Writes key TAB count lines to DIR/out/file; the file appears when the job
- * has succeeded. Follows a count. */
+/* Writes key TAB count lines to DIR/out/file; keys are written as they are. The
+ * file appears when the job has succeeded. Follows a count. */
 struct aimss_flow *aimss_flow_sink(struct aimss_flow *flow, const char *file,
                                    const struct aimss_sink_options *options);
 
-/* * Runs the job and destroys it. Returns the exit code of the program: 0 done,
+/* Collective. Runs the job and destroys it. Returns the exit code of the program: 0 done,
  * 1 failed, 2 usage, 75 resumable, 128+n signalled. Prints progress, the table
  * of the sink and errors; everything else stays silent. */
 int aimss_job_main(struct aimss_job *job);
@@ -322,9 +360,13 @@ int aimss_job_main(struct aimss_job *job);
 aimss_status_t aimss_task_emit(struct aimss_task *task, struct aimss_bytes key,
                                struct aimss_bytes value);
 
+/* What aimss_flow_arg() gave to the running callback's apply; NULL if nothing. */
+void *aimss_task_arg(const struct aimss_task *task);
+
 /* State of a key: len_bytes (at most 4096) of memory, zero the first time,
  * kept for the job's life, borrowed until the callback returns. In a callback
- * after a shuffle. Errors: AIMSS_E_LIMIT (--state-memory), AIMSS_E_STATE. */
+ * after a shuffle; key is the record's own, or any other that belongs to this
+ * rank alone. All callbacks of a rank share it. Errors: AIMSS_E_LIMIT (--state-memory), AIMSS_E_STATE. */
 aimss_status_t aimss_task_state(struct aimss_task *task, struct aimss_bytes key,
                                 size_t len_bytes, void **ptr);
 

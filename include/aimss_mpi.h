@@ -13,9 +13,10 @@
 extern "C" {
 #endif
 
-/* * over comm. Starts the runtime on a duplicate of comm, which must have at
+/* Collective over comm. Starts the runtime on a duplicate of comm, which must have at
  * least 3 ranks and MPI at MPI_THREAD_FUNNELED or above; the program keeps MPI.
- * Works again after aimss_runtime_destroy(). Errors as aimss_runtime_create(). */
+ * Works again after aimss_runtime_destroy(). Options come from options and from
+ * AIMSS_* in the environment. Errors as aimss_runtime_create(). */
 aimss_status_t aimss_runtime_attach(MPI_Comm comm, const struct aimss_runtime_options *options,
                                     struct aimss_runtime **rt);
 

@@ -3,6 +3,7 @@
  *   sim_push                        the schedules of make check
  *   sim_push --seeds FROM COUNT     these
  *   sim_push --seed S [--trace]     one again, with a line for each event
+ *   sim_push ... --hashes           a line for each schedule
  *   sim_push --fault NAME           one promise of the layers below is broken
  *   sim_push --faults               lists them
  *
@@ -22,7 +23,7 @@ enum { SEEDS_DEFAULT = 3000, TEXT_BYTES = 600 * 1024, STUCK_S = 60 };
 
 struct arguments {
     uint64_t from, count;
-    bool one, trace;
+    bool one, hashes, trace;
     const struct sim_fault *fault;
 };
 
@@ -67,8 +68,8 @@ static void watch_signals(void)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: sim_push [--seeds FROM COUNT | --seed S] [--trace] [--fault NAME] "
-                    "[--faults]\n");
+    fprintf(stderr, "usage: sim_push [--seeds FROM COUNT | --seed S] [--trace] [--hashes] "
+                    "[--fault NAME] [--faults]\n");
     exit(2);
 }
 
@@ -97,6 +98,8 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->one = true;
         } else if (strcmp(argv[at], "--trace") == 0) {
             arguments->trace = true;
+        } else if (strcmp(argv[at], "--hashes") == 0) {
+            arguments->hashes = true;
         } else if (strcmp(argv[at], "--fault") == 0) {
             arguments->fault = sim_fault_find(next_word(argc, argv, &at));
             if (arguments->fault == NULL)
@@ -110,7 +113,8 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
     }
 }
 
-static void run_seed(struct workload *load, struct sim_memory *memory, uint64_t seed, bool say)
+static void run_seed(struct workload *load, struct sim_memory *memory, uint64_t seed,
+                     const struct arguments *arguments)
 {
     struct sim *sim;
     enum sim_outcome outcome;
@@ -118,12 +122,12 @@ static void run_seed(struct workload *load, struct sim_memory *memory, uint64_t 
     running_seed = seed;
     alarm(STUCK_S);
     workload_draw(load, seed);
-    if (say)
+    if (arguments->one)
         workload_print(load);
     sim = sim_create(&load->sim, memory);
     outcome = sim_run(sim);
     workload_check(load, sim, outcome);
-    if (say)
+    if (arguments->one || arguments->hashes)
         printf("seed %" PRIu64 ": %s, %" PRIu64 " steps, %.3f ms, hash %016" PRIx64 "\n", seed,
                outcome == SIM_CRASHED ? "crashed as planned" : "ended", sim_steps(sim),
                (double)sim_now_ns(sim) / 1e6, sim_hash(sim));
@@ -165,8 +169,8 @@ int main(int argc, char **argv)
     load.sim.fault = arguments.fault;
     load.sim.trace = arguments.trace;
     for (uint64_t n = 0; n < arguments.count; n++)
-        run_seed(&load, memory, arguments.from + n, arguments.one);
-    if (!arguments.one)
+        run_seed(&load, memory, arguments.from + n, &arguments);
+    if (!arguments.one && !arguments.hashes)
         printf("%" PRIu64 " schedules, seeds %" PRIu64 " to %" PRIu64 "\n", arguments.count,
                arguments.from, arguments.from + arguments.count - 1);
     ledger_text_destroy(text);

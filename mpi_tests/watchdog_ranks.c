@@ -3,8 +3,8 @@
  *
  * The rank in BLOCKED_RANK stands still in its 50th MPI_Win_flush, as over a
  * network that is gone. The job never ends by itself: what ends it is to be
- * seen from outside. Each broker prints which files under /dev/shm it uses, so
- * that the caller can remove the arena, which a crash leaves behind.
+ * seen from outside. Each broker prints its process and which files under
+ * /dev/shm it uses: a crash leaves the arena behind, which the caller removes.
  */
 #include <aimss_mpi.h>
 
@@ -16,13 +16,19 @@
 
 enum { FLUSHES_BEFORE = 50 };
 
-static bool is_blocked_rank(void)
+static int world_rank(void)
 {
-    const char *text = getenv("BLOCKED_RANK");
     int rank;
 
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    return text != NULL && rank == atoi(text);
+    return rank;
+}
+
+static bool is_blocked_rank(void)
+{
+    const char *text = getenv("BLOCKED_RANK");
+
+    return text != NULL && world_rank() == atoi(text);
 }
 
 int MPI_Win_flush(int rank, MPI_Win win)
@@ -35,7 +41,7 @@ int MPI_Win_flush(int rank, MPI_Win win)
     return PMPI_Win_flush(rank, win);
 }
 
-static void print_inodes(void)
+static void print_broker(void)
 {
     FILE *maps = fopen("/proc/self/maps", "r");
     unsigned long inode;
@@ -44,6 +50,7 @@ static void print_inodes(void)
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
         if (strstr(line, "/dev/shm/") != NULL && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1)
             printf("inode %lu\n", inode);
+    printf("broker rank %d pid %d\n", world_rank(), (int)getpid());
     fflush(stdout);
     if (maps != NULL)
         fclose(maps);
@@ -82,7 +89,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (aimss_runtime_role(rt) == AIMSS_ROLE_BROKER)
-        print_inodes();
+        print_broker();
     if (aimss_runtime_role(rt) == AIMSS_ROLE_COMPUTE)
         write_for_ever(rt);
     return aimss_runtime_destroy(rt) != AIMSS_OK;

@@ -19,7 +19,7 @@ extern "C" {
     X(AIMSS_OK,              0, "success")                                     \
     X(AIMSS_END,             1, "the stream has ended")                        \
     X(AIMSS_TIMEOUT,         2, "nothing happened within the time given")      \
-    X(AIMSS_MEMBERSHIP,      3, "the consumers of the stream have changed")    \
+    X(AIMSS_MEMBERSHIP,      3, "the ranks of the run have changed")           \
     X(AIMSS_E_INVALID,      -1, "an argument is invalid")                      \
     X(AIMSS_E_NO_MEMORY,    -2, "out of memory")                               \
     X(AIMSS_E_LIMIT,        -3, "a configured limit is reached")               \
@@ -63,17 +63,18 @@ struct aimss_bytes {
 
 /* How the records of a stream are laid out in its chunks. */
 enum aimss_format {
-    AIMSS_FORMAT_BYTES = 0, /* no framing: a record is a run of bytes, e.g. whole lines */
-    AIMSS_FORMAT_KEYED = 1, /* key, value, optional event time, each record with a header */
+    AIMSS_FORMAT_KEYED = 0, /* key and value, each record with a header */
+    AIMSS_FORMAT_BYTES = 1, /* no framing: a record is a run of bytes, e.g. whole lines */
     AIMSS_FORMAT_FIXED = 2  /* record_bytes each, no header; a record is its value */
 };
 
-/* One record as a reader or a callback sees it; all borrowed. */
+/* One record as a reader or a callback sees it; all borrowed. Neither key nor
+ * value is aligned: copy numbers out with memcpy(). */
 struct aimss_record {
     struct aimss_bytes key;   /* empty for bytes and fixed records */
     struct aimss_bytes value;
     uint64_t event_time_ns;   /* 0: the record carries none */
-    uint64_t ordinal;         /* number of the record within its writer's group */
+    uint64_t ordinal;         /* counts the records of one writer's run, for messages */
 };
 
 /* Where a rank's data moves: what aimss_runtime_role() returns. */

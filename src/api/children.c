@@ -9,6 +9,7 @@
 #include "api/stream.h"
 #include "base/error.h"
 #include "flow/shuffle.h"
+#include "log/format.h"
 #include "state/key.h"
 
 #include <stdlib.h>
@@ -40,16 +41,23 @@ aimss_status_t children_part_create(struct aimss_runtime *rt, struct children_pa
     return AIMSS_OK;
 }
 
-void children_part_destroy(struct children_part *part)
+static void clear(struct children_part *part)
 {
-    if (part == NULL)
-        return;
     while (part->first != NULL) {
         struct block *next = part->first->next;
 
         free(part->first);
         part->first = next;
     }
+    part->last = NULL;
+    part->held_bytes = 0;
+}
+
+void children_part_destroy(struct children_part *part)
+{
+    if (part == NULL)
+        return;
+    clear(part);
     free(part);
 }
 
@@ -76,17 +84,40 @@ static aimss_status_t add_block(struct children_part *part, size_t need)
     return AIMSS_OK;
 }
 
-aimss_status_t children_part_put(struct children_part *part, struct aimss_bytes key,
+static aimss_status_t check_record(const struct aimss_stream *child, struct aimss_bytes key,
+                                   struct aimss_bytes value)
+{
+    uint64_t most = child->rt->given.record_max_bytes;
+
+    if (most == 0)
+        most = options_number(child->rt->options, "record-max");
+    if (child->ready)
+        return error_set(AIMSS_E_STATE, "stream %s is ready for its shuffle; put more after "
+                         "aimss_shuffle_streams()", child->info.name);
+    if (key.len_bytes > RECORD_KEY_MAX_BYTES)
+        return error_set(AIMSS_E_LIMIT, "stream %s: a key of %zu bytes; keys have %d at most",
+                         child->info.name, key.len_bytes, RECORD_KEY_MAX_BYTES);
+    if (key.len_bytes + value.len_bytes > most)
+        return error_set(AIMSS_E_LIMIT, "stream %s: a record of %zu bytes is above the limit of "
+                         "%llu; --record-max raises it", child->info.name,
+                         key.len_bytes + value.len_bytes, (unsigned long long)most);
+    return AIMSS_OK;
+}
+
+aimss_status_t children_part_put(struct aimss_stream *child, struct aimss_bytes key,
                                  struct aimss_bytes value)
 {
+    struct children_part *part = child->part;
     struct shuffle_entry entry = { .key_bytes = (uint32_t)key.len_bytes,
                                    .value_bytes = (uint32_t)value.len_bytes };
     size_t need = sizeof entry + ((key.len_bytes + value.len_bytes + 7) & ~(size_t)7);
+    aimss_status_t status = check_record(child, key, value);
     char *to;
 
+    if (status != AIMSS_OK)
+        return status;
     if (part->last == NULL || part->last->room_bytes - part->last->used_bytes < need) {
-        aimss_status_t status = add_block(part, need);
-
+        status = add_block(part, need);
         if (status != AIMSS_OK)
             return status;
     }
@@ -223,8 +254,8 @@ static void clear_children(struct aimss_stream *parent)
     for (struct aimss_stream *s = parent->rt->streams; s != NULL; s = s->next) {
         if (s->info.parent != parent->info.id)
             continue;
-        children_part_destroy(s->part);
-        s->part = NULL;
+        if (s->part != NULL)
+            clear(s->part); /* writers stay open, for the next shuffle */
         s->ready = false;
     }
 }

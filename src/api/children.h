@@ -10,7 +10,8 @@ struct children_part;
 
 aimss_status_t children_part_create(struct aimss_runtime *rt, struct children_part **part);
 void children_part_destroy(struct children_part *part);
-aimss_status_t children_part_put(struct children_part *part, struct aimss_bytes key,
+/* Into the part of a child that is not ready yet. */
+aimss_status_t children_part_put(struct aimss_stream *child, struct aimss_bytes key,
                                  struct aimss_bytes value);
 
 #endif

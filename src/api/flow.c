@@ -42,6 +42,20 @@ struct aimss_flow *aimss_flow_apply(struct aimss_flow *flow, aimss_apply_fn *fn)
     return add_after(flow, &(struct graph_node){ .kind = GRAPH_APPLY, .apply = fn });
 }
 
+struct aimss_flow *aimss_flow_arg(struct aimss_flow *flow, void *arg)
+{
+    if (flow == NULL)
+        return NULL;
+    struct graph_node *node = &flow->job->graph.nodes[flow->node];
+    if (node->kind != GRAPH_APPLY) {
+        job_failed(flow->job, error_set(AIMSS_E_INVALID, "aimss_flow_arg follows aimss_flow_apply; "
+                                        "nothing else takes an argument"));
+        return NULL;
+    }
+    node->arg = arg;
+    return flow;
+}
+
 struct aimss_flow *aimss_flow_shuffle(struct aimss_flow *flow, enum aimss_shuffle_by how)
 {
     return add_after(flow, &(struct graph_node){ .kind = GRAPH_SHUFFLE, .shuffle = how });
@@ -59,6 +73,11 @@ struct aimss_flow *aimss_flow_sink(struct aimss_flow *flow, const char *file,
     if (options != NULL)
         node.sink = *options;
     return add_after(flow, &node);
+}
+
+void *aimss_task_arg(const struct aimss_task *task)
+{
+    return task->chain->args[task->depth];
 }
 
 aimss_status_t aimss_task_emit(struct aimss_task *task, struct aimss_bytes key,

@@ -14,7 +14,7 @@ struct aimss_reader {
     bool ended;
 };
 
-static aimss_status_t join(struct aimss_stream *stream, const char *group,
+static aimss_status_t join(struct aimss_stream *stream, const char *group, uint32_t members,
                            struct wire_message *message)
 {
     struct compute *compute = stream->rt->compute;
@@ -24,7 +24,8 @@ static aimss_status_t join(struct aimss_stream *stream, const char *group,
     if (len == 0 || len >= WIRE_NAME_BYTES)
         return error_set(AIMSS_E_INVALID, "stream %s: the name of a consumer group has %zu bytes; "
                          "expected 1 to %d", stream->info.name, len, WIRE_NAME_BYTES - 1);
-    *message = (struct wire_message){ .kind = WIRE_READER_JOIN, .a = stream->info.id };
+    *message = (struct wire_message){ .kind = WIRE_READER_JOIN, .a = stream->info.id,
+                                      .b = members };
     memcpy(message->text, group, len + 1);
     message->text_bytes = (uint32_t)len + 1;
     inbox_set_joining(compute_inbox(compute), true);
@@ -45,10 +46,13 @@ aimss_status_t aimss_read_from(struct aimss_stream *stream,
 
     if (stream == NULL || reader == NULL)
         return error_set(AIMSS_E_INVALID, "aimss_read_from: stream or reader is NULL");
+    if (stream->info.parent != 0)
+        return error_set(AIMSS_E_INVALID, "stream %s is a child of another: its records come with "
+                         "aimss_shuffle_streams(), not through readers", stream->info.name);
     r = calloc(1, sizeof *r);
     if (r == NULL)
         return error_set(AIMSS_E_NO_MEMORY, "no memory for a reader");
-    status = join(stream, group, &message);
+    status = join(stream, group, options != NULL ? options->member_count : 0, &message);
     if (status == AIMSS_OK) {
         struct inbox *inbox = compute_inbox(stream->rt->compute);
 
@@ -90,7 +94,7 @@ aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_n
         if (status != AIMSS_TIMEOUT)
             return status;
         if (deadline == 0)
-            deadline = timeout_ns == AIMSS_FOREVER ? UINT64_MAX : env_now_ns(rt->env) + timeout_ns;
+            deadline = runtime_deadline(rt, timeout_ns);
         status = compute_wait(rt->compute, deadline);
         if (status != AIMSS_OK)
             return status;

@@ -406,6 +406,13 @@ aimss_status_t aimss_runtime_comm(const struct aimss_runtime *rt, MPI_Comm *comm
     return AIMSS_OK;
 }
 
+uint64_t runtime_deadline(const struct aimss_runtime *rt, uint64_t timeout_ns)
+{
+    uint64_t now = env_now_ns(rt->env);
+
+    return timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+}
+
 aimss_status_t aimss_runtime_progress(struct aimss_runtime *rt, uint64_t timeout_ns)
 {
     aimss_status_t status = runtime_check_compute(rt, "aimss_runtime_progress");
@@ -413,7 +420,7 @@ aimss_status_t aimss_runtime_progress(struct aimss_runtime *rt, uint64_t timeout
 
     if (status != AIMSS_OK)
         return status;
-    deadline = timeout_ns == AIMSS_FOREVER ? UINT64_MAX : env_now_ns(rt->env) + timeout_ns;
+    deadline = runtime_deadline(rt, timeout_ns);
     do {
         status = compute_wait(rt->compute, deadline);
     } while (status == AIMSS_OK && timeout_ns > 0 && env_now_ns(rt->env) < deadline);

@@ -60,4 +60,7 @@ aimss_status_t runtime_end(struct aimss_runtime *rt, aimss_status_t status);
 /* AIMSS_OK on compute ranks, AIMSS_E_ROLE elsewhere, naming the call. */
 aimss_status_t runtime_check_compute(const struct aimss_runtime *rt, const char *call);
 
+/* When a time-out that begins now ends; UINT64_MAX: never. */
+uint64_t runtime_deadline(const struct aimss_runtime *rt, uint64_t timeout_ns);
+
 #endif

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOURCE_SEGMENT_BYTES = 1024 * 1024, SOURCE_CHUNK_BYTES = 64 * 1024 };
+enum {
+    SOURCE_SEGMENT_BYTES = 1024 * 1024,
+    SOURCE_CHUNK_BYTES = 64 * 1024,
+    CHUNK_HEAD_BYTES = 256 /* room for header and padding, generously */
+};
 
 static bool is_power_of_two(uint64_t n)
 {
@@ -48,10 +52,11 @@ static aimss_status_t check_sizes(const struct wire_stream *info)
     if (info->format > AIMSS_FORMAT_FIXED ||
         (info->format == AIMSS_FORMAT_FIXED &&
          (info->record_bytes == 0 || info->record_bytes > 65536 ||
-          info->record_bytes + 256 > info->chunk_bytes)))
+          info->record_bytes + CHUNK_HEAD_BYTES > info->chunk_bytes)))
         return error_set(AIMSS_E_INVALID, "stream %s: format %u with records of %u bytes; fixed "
-                         "records have 1 to 65536 bytes and fit into a chunk", info->name,
-                         info->format, info->record_bytes);
+                         "records have 1 to 65536 bytes, and chunk_bytes (%llu) holds one and %d "
+                         "bytes more", info->name, info->format, info->record_bytes,
+                         (unsigned long long)info->chunk_bytes, CHUNK_HEAD_BYTES);
     return AIMSS_OK;
 }
 
@@ -81,6 +86,8 @@ static void fill_sizes(const struct aimss_runtime *rt, const struct aimss_stream
     info->segment_first_bytes = or_default(o->segment_first_bytes,
                                            source ? info->segment_bytes : SEGMENT_MIN_BYTES);
     info->chunk_bytes = or_default(o->chunk_bytes, chunk);
+    if (o->chunk_bytes == 0 && info->record_bytes + CHUNK_HEAD_BYTES > info->chunk_bytes)
+        info->chunk_bytes = CHUNK_MAX_BYTES; /* fixed records are not cut */
     if (info->chunk_bytes > info->segment_bytes)
         info->chunk_bytes = info->segment_bytes;
 }
@@ -151,7 +158,7 @@ aimss_status_t aimss_stream_create(struct aimss_runtime *rt, const char *name,
                                    const struct aimss_stream_options *options,
                                    struct aimss_stream **stream)
 {
-    static const struct aimss_stream_options plain = { .format = AIMSS_FORMAT_KEYED };
+    static const struct aimss_stream_options plain = { 0 };
     const struct aimss_stream_options *o = options != NULL ? options : &plain;
     aimss_status_t status = runtime_check_compute(rt, "aimss_stream_create");
     struct wire_message message = { 0 };
@@ -192,16 +199,18 @@ aimss_status_t aimss_stream_seal(struct aimss_stream *stream)
     return compute_request(stream->rt->compute, &message);
 }
 
-void aimss_stream_destroy(struct aimss_stream *stream)
+aimss_status_t aimss_stream_destroy(struct aimss_stream *stream)
 {
     struct aimss_stream **link;
+    aimss_status_t status;
 
     if (stream == NULL)
-        return;
-    aimss_writer_close(stream->own_writer);
+        return AIMSS_OK;
+    status = aimss_writer_close(stream->own_writer);
     for (link = &stream->rt->streams; *link != stream; link = &(*link)->next)
         ;
     *link = stream->next;
     children_part_destroy(stream->part);
     free(stream);
+    return status;
 }

@@ -6,17 +6,36 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static aimss_status_t open_part(struct aimss_stream *stream, struct aimss_writer *writer)
 {
     aimss_status_t status = AIMSS_OK;
 
     if (stream->ready)
-        return error_set(AIMSS_E_STATE, "stream %s was shuffled already; no writer opens any more",
+        return error_set(AIMSS_E_STATE, "stream %s is ready for its shuffle; writers open before "
+                         "aimss_shuffle_stream(), or after aimss_shuffle_streams()",
                          stream->info.name);
     if (stream->part == NULL)
         status = children_part_create(stream->rt, &stream->part);
     writer->part = stream->part;
+    return status;
+}
+
+/* The coordinator knows whether the stream still takes writers. */
+static aimss_status_t open_writer(struct aimss_stream *stream, uint64_t timeout_ns,
+                                  struct writer **writer)
+{
+    struct wire_message message = { .kind = WIRE_WRITER_OPEN, .a = stream->info.id };
+    struct compute *compute = stream->rt->compute;
+    aimss_status_t status = compute_request(compute, &message);
+
+    if (status == AIMSS_OK)
+        status = writer_open(compute_writers(compute), &stream->info, timeout_ns, writer);
+    if (status != AIMSS_OK && message.status == AIMSS_OK) {
+        message = (struct wire_message){ .kind = WIRE_WRITER_CLOSED, .a = stream->info.id };
+        compute_tell(compute, &message);
+    }
     return status;
 }
 
@@ -40,8 +59,7 @@ aimss_status_t aimss_writer_open(struct aimss_stream *stream,
     if (stream->info.parent != 0)
         status = open_part(stream, w);
     else
-        status = writer_open(compute_writers(stream->rt->compute), &stream->info, timeout,
-                             &w->writer);
+        status = open_writer(stream, timeout, &w->writer);
     if (status != AIMSS_OK) {
         free(w);
         return status;
@@ -54,7 +72,7 @@ aimss_status_t aimss_writer_put(struct aimss_writer *writer, struct aimss_bytes 
                                 struct aimss_bytes value)
 {
     if (__builtin_expect(writer->part != NULL, 0))
-        return children_part_put(writer->part, key, value);
+        return children_part_put(writer->stream, key, value);
     return writer_put(writer->writer, key, value);
 }
 
@@ -93,20 +111,25 @@ aimss_status_t aimss_writer_close(struct aimss_writer *writer)
 }
 
 /* A fixed stream's buffer is records one after the other, a bytes stream's is
- * one record. */
-static aimss_status_t put_buffer(struct aimss_writer *writer, const struct aimss_buffer *buffer)
+ * one record. After an error the buffer holds what was not put. */
+static aimss_status_t put_buffer(struct aimss_writer *writer, struct aimss_buffer *buffer)
 {
     const struct wire_stream *info = &writer->stream->info;
     uint64_t step = info->format == AIMSS_FORMAT_FIXED ? info->record_bytes : buffer->filled_bytes;
     aimss_status_t status = AIMSS_OK;
+    uint64_t at = 0;
 
     if (step == 0 || buffer->filled_bytes % step != 0)
         return error_set(AIMSS_E_INVALID, "stream %s: a buffer of %llu bytes is no whole number of "
                          "records of %llu", info->name,
                          (unsigned long long)buffer->filled_bytes, (unsigned long long)step);
-    for (uint64_t at = 0; at < buffer->filled_bytes && status == AIMSS_OK; at += step)
+    while (at < buffer->filled_bytes && status == AIMSS_OK) {
         status = aimss_writer_put(writer, AIMSS_NO_BYTES,
                                   (struct aimss_bytes){ buffer->data + at, step });
+        at += status == AIMSS_OK ? step : 0;
+    }
+    buffer->filled_bytes -= at;
+    memmove(buffer->owned, buffer->data + at, buffer->filled_bytes);
     return status;
 }
 

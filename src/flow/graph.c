@@ -14,13 +14,13 @@ static const struct {
     unsigned after; /* kinds that may stand before it; 0: none may */
     const char *expected;
 } kinds[] = {
-    [GRAPH_SOURCE] = { "source", 0, "nothing, it begins the graph" },
-    [GRAPH_APPLY] = { "apply", BIT(GRAPH_SOURCE) | BIT(GRAPH_APPLY) | BIT(GRAPH_SHUFFLE),
+    [GRAPH_SOURCE] = { "a source", 0, "nothing, it begins the graph" },
+    [GRAPH_APPLY] = { "an apply", BIT(GRAPH_SOURCE) | BIT(GRAPH_APPLY) | BIT(GRAPH_SHUFFLE),
                       "a source, an apply or a shuffle" },
-    [GRAPH_SHUFFLE] = { "shuffle", BIT(GRAPH_SOURCE) | BIT(GRAPH_APPLY), "a source or an apply" },
-    [GRAPH_COUNT] = { "count", BIT(GRAPH_SHUFFLE) | BIT(GRAPH_APPLY),
+    [GRAPH_SHUFFLE] = { "a shuffle", BIT(GRAPH_SOURCE) | BIT(GRAPH_APPLY), "a source or an apply" },
+    [GRAPH_COUNT] = { "a count", BIT(GRAPH_SHUFFLE) | BIT(GRAPH_APPLY),
                       "a shuffle, or an apply after one" },
-    [GRAPH_SINK] = { "sink", BIT(GRAPH_COUNT), "a count" },
+    [GRAPH_SINK] = { "a sink", BIT(GRAPH_COUNT), "a count" },
 };
 
 static const char *name_before(const struct graph *graph)
@@ -53,9 +53,11 @@ static bool may_follow(const struct graph *graph, enum graph_kind kind)
 static aimss_status_t check_sink(const struct graph_node *node)
 {
     const char *file = node->name;
-    if (file == NULL || file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL)
+    if (file == NULL)
+        return error_set(AIMSS_E_INVALID, "aimss_flow_sink got no file name");
+    if (file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL)
         return error_set(AIMSS_E_INVALID, "the sink's file is called \"%s\"; expected a name "
-                         "without '/' that does not begin with '.'", file ? file : "(null)");
+                         "without '/' that does not begin with '.'", file);
     return AIMSS_OK;
 }
 
@@ -78,10 +80,11 @@ aimss_status_t graph_add(struct graph *graph, const struct graph_node *node)
     if (graph->node_count == GRAPH_NODES_MAX)
         return error_set(AIMSS_E_LIMIT, "the graph has %d nodes, which is the most; join some of "
                          "its functions", GRAPH_NODES_MAX);
+    if (node->kind == GRAPH_SHUFFLE && has_kind(graph, GRAPH_SHUFFLE))
+        return error_set(AIMSS_E_INVALID, "a second shuffle was declared; a job has one");
     if (!may_follow(graph, node->kind))
-        return error_set(AIMSS_E_INVALID, "a %s was declared after %s%s; expected after %s",
-                         kinds[node->kind].name, graph->node_count == 0 ? "" : "a ",
-                         name_before(graph), kinds[node->kind].expected);
+        return error_set(AIMSS_E_INVALID, "%s was declared after %s; expected after %s",
+                         kinds[node->kind].name, name_before(graph), kinds[node->kind].expected);
     aimss_status_t status = check_node(node);
     if (status == AIMSS_OK)
         graph->nodes[graph->node_count++] = *node;

@@ -18,6 +18,7 @@ struct graph_node {
     enum graph_kind kind;
     const char *name;            /* source: its name; sink: the file's */
     aimss_apply_fn *apply;
+    void *arg;                   /* of apply */
     enum aimss_shuffle_by shuffle;
     struct aimss_sink_options sink;
 };

@@ -33,8 +33,10 @@ void push_destroy(struct push *push)
         return;
     for (unsigned s = 0; s < push->stream_count; s++)
         free(push->streams[s]);
-    for (unsigned c = 0; c < push->consumer_count; c++)
+    for (unsigned c = 0; c < push->consumer_count; c++) {
+        free(push->active[c]->markers);
         free(push->active[c]);
+    }
     free(push->consumers);
     free(push->active);
     free(push);

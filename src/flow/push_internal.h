@@ -4,7 +4,7 @@
 
 #include "flow/push.h"
 
-enum { STREAMS_MAX = 256, MARKERS_MAX = 1024 };
+enum { STREAMS_MAX = 256 };
 
 /* How a streamlet feeds one consumer group. */
 enum feed_state {
@@ -69,8 +69,8 @@ struct consumer {
     struct lane_tx *tx;            /* NULL until the lane is open */
     uint64_t credited;             /* entries whose credit was handled */
     struct group *ready[CONSUMER_GROUPS_MAX], *ready_last[CONSUMER_GROUPS_MAX];
-    unsigned marker_first, marker_count;
-    struct marker markers[MARKERS_MAX];
+    unsigned marker_first, marker_count, marker_room;
+    struct marker *markers;        /* [marker_room]: a ring that grows; one a streamlet at most */
     struct in_flight flight[LANE_ENTRIES];
 };
 

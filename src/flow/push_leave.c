@@ -159,7 +159,8 @@ void push_void_entries(struct consumer *consumer, uint32_t stream, unsigned numb
 static void take_back_markers(struct consumer *consumer, const struct wire_message *message)
 {
     for (unsigned m = 0; m < consumer->marker_count; m++) {
-        struct marker *marker = &consumer->markers[(consumer->marker_first + m) % MARKERS_MAX];
+        unsigned at = (consumer->marker_first + m) % consumer->marker_room;
+        struct marker *marker = &consumer->markers[at];
 
         if (marker->kind != LANE_STREAM_END || marker->consumer_group != message->b ||
             !is_of(marker->streamlet, message))

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 
+#include <stdlib.h>
+
 enum { FAR_PASS_BYTES = 1024 * 1024 };
 
 static struct feed *feed_of(struct streamlet *streamlet, unsigned consumer_group)
@@ -71,16 +73,37 @@ static void push_front(struct consumer *consumer, struct group *group, unsigned 
     consumer->ready[number] = group;
 }
 
+/* Twice the room; the ring is laid straight. */
+static aimss_status_t grow_markers(struct consumer *consumer)
+{
+    unsigned room = consumer->marker_room == 0 ? 64 : 2 * consumer->marker_room;
+    struct marker *markers = malloc(room * sizeof *markers);
+
+    if (markers == NULL)
+        return error_set(AIMSS_E_NO_MEMORY, "no memory for %u markers of rank %u", room,
+                         consumer->rank);
+    for (unsigned m = 0; m < consumer->marker_count; m++)
+        markers[m] = consumer->markers[(consumer->marker_first + m) % consumer->marker_room];
+    free(consumer->markers);
+    consumer->markers = markers;
+    consumer->marker_room = room;
+    consumer->marker_first = 0;
+    return AIMSS_OK;
+}
+
 aimss_status_t push_marker(struct push *push, struct streamlet *streamlet, unsigned number,
                            enum lane_entry_kind kind)
 {
     struct consumer *consumer = feed_of(streamlet, number)->consumer;
-    unsigned at = (consumer->marker_first + consumer->marker_count) % MARKERS_MAX;
+    aimss_status_t status = AIMSS_OK;
+    unsigned at;
 
     (void)push;
-    if (consumer->marker_count == MARKERS_MAX)
-        return error_set(AIMSS_E_LIMIT, "%d markers wait for rank %u; the limit is as many",
-                         MARKERS_MAX, consumer->rank);
+    if (consumer->marker_count == consumer->marker_room)
+        status = grow_markers(consumer);
+    if (status != AIMSS_OK)
+        return status;
+    at = (consumer->marker_first + consumer->marker_count) % consumer->marker_room;
     consumer->markers[at] = (struct marker){ .kind = (uint8_t)kind,
                                              .consumer_group = (uint8_t)number,
                                              .streamlet = streamlet };
@@ -131,7 +154,7 @@ static void send_markers(struct consumer *consumer, bool *busy)
                                     .stream = marker.streamlet->stream->info.id,
                                     .streamlet = marker.streamlet->number };
 
-        consumer->marker_first = (consumer->marker_first + 1) % MARKERS_MAX;
+        consumer->marker_first = (consumer->marker_first + 1) % consumer->marker_room;
         consumer->marker_count--;
         if (marker.kind != 0) /* not taken back */
             write_entry(consumer, &entry, marker.streamlet);

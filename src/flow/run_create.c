@@ -19,6 +19,12 @@ enum { SHIFT_OTHERS = 12, SHIFT_OWN = 24 };
 
 /* ---- what the graph means ---------------------------------------------------- */
 
+static void chain_add(struct chain *chain, const struct graph_node *node)
+{
+    chain->fns[chain->count] = node->apply;
+    chain->args[chain->count++] = node->arg;
+}
+
 static void read_graph(struct run *run)
 {
     const struct graph *graph = run->config.graph;
@@ -26,7 +32,7 @@ static void read_graph(struct run *run)
         const struct graph_node *node = &graph->nodes[i];
         struct chain *chain = run->shuffles ? &run->after : &run->before;
         if (node->kind == GRAPH_APPLY)
-            chain->fns[chain->count++] = node->apply;
+            chain_add(chain, node);
         run->shuffles = run->shuffles || node->kind == GRAPH_SHUFFLE;
         run->counts = run->counts || node->kind == GRAPH_COUNT;
         if (node->kind == GRAPH_SINK)

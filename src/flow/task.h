@@ -19,6 +19,7 @@ typedef aimss_status_t task_emit_fn(struct aimss_task *task, struct aimss_bytes 
 struct chain {
     unsigned count;
     aimss_apply_fn *fns[GRAPH_NODES_MAX];
+    void *args[GRAPH_NODES_MAX];
 };
 
 struct aimss_task {

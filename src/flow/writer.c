@@ -36,6 +36,10 @@ aimss_status_t writer_open(struct writers *writers, const struct wire_stream *st
     const struct net *net = writers->config.net;
     struct writer *w;
 
+    if (writers->opened == WRITERS_OPENED_MAX)
+        return error_set(AIMSS_E_LIMIT, "stream %s: this rank has opened %d writers in this run, "
+                         "which is the limit; keep them open for longer", stream->name,
+                         WRITERS_OPENED_MAX);
     if (writers->count == WRITERS_MAX)
         return error_set(AIMSS_E_LIMIT, "stream %s: %d writers are open on this rank, which is the "
                          "limit; close some", stream->name, WRITERS_MAX);
@@ -44,7 +48,7 @@ aimss_status_t writer_open(struct writers *writers, const struct wire_stream *st
         return error_set(AIMSS_E_NO_MEMORY, "no memory for a writer of %s", stream->name);
     w->writers = writers;
     w->stream = *stream;
-    w->id = net->rank << 12 | writers->opened++;
+    w->id = net->rank * WRITERS_OPENED_MAX + writers->opened++;
     w->timeout_ns = timeout_ns;
     w->fragment_from = stream->chunk_bytes - sizeof(struct chunk_header) - CHUNK_ALIGN_BYTES;
     for (uint32_t s = 0; s < stream->streamlet_count; s++) {
@@ -139,7 +143,8 @@ static void pieces_copy(struct pieces *p, char *to, uint64_t len_bytes)
         size_t run = piece->len_bytes - p->offset;
 
         run = run < len_bytes ? run : len_bytes;
-        memcpy(to, (const char *)piece->data + p->offset, run);
+        if (run > 0)
+            memcpy(to, (const char *)piece->data + p->offset, run);
         to += run;
         len_bytes -= run;
         p->offset += run;

@@ -8,6 +8,7 @@
 
 enum {
     WRITERS_MAX = 64,
+    WRITERS_OPENED_MAX = 65536,            /* on one rank in one run: their ids never return */
     WRITER_WINDOW_BYTES = CHUNK_MAX_BYTES, /* far: what may be Put before a flush */
     WRITER_QUIET_NS = 5000                 /* between commits of chunks that are not full */
 };

@@ -144,7 +144,8 @@ aimss_status_t writer_end_chunk(struct writer *writer, struct writer_part *part,
     struct chunk_header *chunk = (struct chunk_header *)part->chunk;
     aimss_status_t status;
 
-    if (chunk == NULL || part->next == part->chunk + sizeof *chunk)
+    if (chunk == NULL ||
+        (part->chunk_records == 0 && part->next == part->chunk + sizeof *chunk))
         return AIMSS_OK; /* empty: it stays open */
     *chunk = (struct chunk_header){
         .payload_bytes = (uint32_t)(part->next - part->chunk - (ptrdiff_t)sizeof *chunk),

@@ -22,7 +22,7 @@ enum wire_kind {
     WIRE_STREAM_OPEN,
     WIRE_STREAM_INFO,     /* stream, or status and text */
     WIRE_STREAM_SEAL,     /* stream id */
-    WIRE_READER_JOIN,     /* a = stream, name = consumer group */
+    WIRE_READER_JOIN,     /* a = stream, b = members wanted; text: consumer group */
     WIRE_READER_LEAVE,
     WIRE_READER_INFO,     /* a = stream, b = number of the consumer group */
     WIRE_READER_END,      /* a = stream, b = consumer group: all is read */
@@ -47,6 +47,7 @@ enum wire_kind {
     WIRE_PARTITION_NEXT,  /* a = stream */
     WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records */
     WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: all consumed */
+    WIRE_WRITER_OPEN,     /* a = stream; refused once it is sealed */
     WIRE_WRITER_CLOSED,   /* a = stream, b = writer */
 
     /* a reader that leaves: compute to broker, and the answer */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTROL_PER_STEP = 64 };
+enum { CONTROL_PER_STEP = 64, STREAMLETS_MAX = 65536 };
 
 aimss_status_t coordinator_send(struct coordinator *c, unsigned rank)
 {
@@ -185,6 +185,17 @@ static aimss_status_t find_parent(struct coordinator *c, struct wire_stream *inf
     return AIMSS_OK;
 }
 
+static aimss_status_t check_stream(const struct wire_stream *info)
+{
+    if (info->source[0] != '\0' && source_find(info->source) == NULL)
+        return error_set(AIMSS_E_NOT_FOUND, "stream %s: there is no source \"%s\"; known: text",
+                         info->name, info->source);
+    if (info->streamlet_count > STREAMLETS_MAX)
+        return error_set(AIMSS_E_LIMIT, "stream %s: %u streamlets; the limit is %d", info->name,
+                         info->streamlet_count, STREAMLETS_MAX);
+    return AIMSS_OK;
+}
+
 /* Inputs come first: were one refused, no other rank must find the stream. */
 static aimss_status_t create_stream(struct coordinator *c, struct catalog_stream **stream)
 {
@@ -194,6 +205,8 @@ static aimss_status_t create_stream(struct coordinator *c, struct catalog_stream
     aimss_status_t status = find_parent(c, info);
 
     set_defaults(c, info);
+    if (status == AIMSS_OK)
+        status = check_stream(info);
     if (status == AIMSS_OK && info->source[0] != '\0' &&
         catalog_find(c->catalog, info->name) == NULL)
         status = plan_feed(c, info->name, c->in.a != 0, &feed);
@@ -243,9 +256,10 @@ struct catalog_stream *coordinator_stream(struct coordinator *c)
     return catalog_at(c->catalog, c->in.a);
 }
 
-static aimss_status_t seal(struct coordinator *c, struct catalog_stream *stream)
+/* Brokers are told when no writer is left that could still put something. */
+static aimss_status_t seal_if_due(struct coordinator *c, struct catalog_stream *stream)
 {
-    if (stream->sealed)
+    if (!stream->seal_wanted || stream->sealed || stream->writers_closed < stream->writers_opened)
         return AIMSS_OK;
     stream->sealed = true;
     coordinator_begin(c, WIRE_SEAL);
@@ -256,9 +270,25 @@ static aimss_status_t seal(struct coordinator *c, struct catalog_stream *stream)
 static aimss_status_t on_stream_seal(struct coordinator *c)
 {
     struct catalog_stream *stream = coordinator_stream(c);
-    aimss_status_t status = seal(c, stream);
+    aimss_status_t status;
 
+    stream->seal_wanted = true;
+    status = seal_if_due(c, stream);
     return status == AIMSS_OK ? coordinator_answer(c, WIRE_STREAM_INFO, AIMSS_OK, stream) : status;
+}
+
+static aimss_status_t on_writer_open(struct coordinator *c)
+{
+    struct catalog_stream *stream = coordinator_stream(c);
+    aimss_status_t status = AIMSS_OK;
+
+    if (stream->seal_wanted)
+        status = error_set(AIMSS_E_STATE, "stream %s is sealed, or all its %u writers have closed; "
+                           "no writer opens any more", stream->info.name,
+                           stream->info.writer_count);
+    else
+        stream->writers_opened++;
+    return coordinator_answer(c, WIRE_STREAM_INFO, status, stream);
 }
 
 static aimss_status_t on_writer_closed(struct coordinator *c)
@@ -267,8 +297,8 @@ static aimss_status_t on_writer_closed(struct coordinator *c)
 
     stream->writers_closed++;
     if (stream->info.writer_count > 0 && stream->writers_closed >= stream->info.writer_count)
-        return seal(c, stream);
-    return AIMSS_OK;
+        stream->seal_wanted = true;
+    return seal_if_due(c, stream);
 }
 
 static aimss_status_t on_partition_next(struct coordinator *c)
@@ -348,6 +378,7 @@ static const struct {
     { WIRE_STREAM_INPUT, false, on_stream_input },
     { WIRE_STREAM_OPEN, false, on_stream_open },
     { WIRE_STREAM_SEAL, true, on_stream_seal },
+    { WIRE_WRITER_OPEN, true, on_writer_open },
     { WIRE_WRITER_CLOSED, true, on_writer_closed },
     { WIRE_READER_JOIN, true, coordinator_on_reader_join },
     { WIRE_READER_LEAVE, true, coordinator_on_reader_leave },

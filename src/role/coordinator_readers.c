@@ -56,8 +56,9 @@ aimss_status_t coordinator_on_reader_join(struct coordinator *c)
     struct catalog_stream *stream = coordinator_stream(c);
     struct join_view join = { .waits = true, .request = c->in.request, .stream = stream->info.id };
     unsigned rank = c->in.from;
-    aimss_status_t status = catalog_join(c->catalog, stream, c->in.text, rank, &join.number,
-                                         &join.join);
+    struct catalog_joining joining = { .group = c->in.text, .rank = rank,
+                                       .members_wanted = (unsigned)c->in.b };
+    aimss_status_t status = catalog_join(c->catalog, stream, &joining, &join.number, &join.join);
 
     if (status != AIMSS_OK)
         return coordinator_answer(c, WIRE_READER_INFO, status, stream);

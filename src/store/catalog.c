@@ -135,6 +135,8 @@ static aimss_status_t settle(struct catalog *catalog, struct catalog_stream *str
     struct catalog_place *place = &group->places[streamlet];
     struct catalog_member target = { .rank = CATALOG_NOBODY };
 
+    if (!group->complete)
+        return AIMSS_OK;
     if (group->member_count > 0)
         target = group->members[streamlet % group->member_count];
     if (place->revoking || place->ended || place->owner == target.rank)
@@ -180,23 +182,29 @@ static aimss_status_t add_member(struct catalog_group *group, struct catalog_mem
 }
 
 aimss_status_t catalog_join(struct catalog *catalog, struct catalog_stream *stream,
-                            const char *name, uint32_t rank, unsigned *number, uint32_t *join)
+                            const struct catalog_joining *joining, unsigned *number,
+                            uint32_t *join)
 {
-    struct catalog_group *group = find_group(stream, name);
+    struct catalog_group *group = find_group(stream, joining->group);
+    uint32_t rank = joining->rank;
     aimss_status_t status = AIMSS_OK;
 
     if (group == NULL)
-        status = add_group(stream, name, &group);
+        status = add_group(stream, joining->group, &group);
     for (unsigned m = 0; status == AIMSS_OK && m < group->member_count; m++)
         if (group->members[m].rank == rank)
             status = error_set(AIMSS_E_EXISTS, "rank %u reads stream %s in consumer group %s "
-                               "already", rank, stream->info.name, name);
+                               "already", rank, stream->info.name, joining->group);
     if (status != AIMSS_OK)
         return status;
     *number = (unsigned)(group - stream->groups);
     *join = ++catalog->joins;
     status = add_member(group, (struct catalog_member){ .rank = rank, .join = *join });
     group->end_told = false;
+    if (joining->members_wanted > group->members_wanted)
+        group->members_wanted = joining->members_wanted;
+    if (group->member_count >= group->members_wanted)
+        group->complete = true;
     return status == AIMSS_OK ? settle_all(catalog, stream, *number) : status;
 }
 

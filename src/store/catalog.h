@@ -30,6 +30,8 @@ struct catalog_member {
 struct catalog_group {
     char name[WIRE_NAME_BYTES];
     unsigned member_count;
+    unsigned members_wanted;        /* nothing is assigned before so many have joined, */
+    bool complete;                  /* which they once had */
     struct catalog_member *members; /* ascending by rank */
     struct catalog_place *places;   /* [streamlet_count] */
     uint32_t ended_count;
@@ -40,8 +42,8 @@ struct catalog_group {
 
 struct catalog_stream {
     struct wire_stream info;
-    uint32_t writers_closed;
-    bool sealed;
+    uint32_t writers_opened, writers_closed;
+    bool seal_wanted, sealed;
     unsigned group_count;
     struct catalog_group groups[CATALOG_GROUPS_MAX];
 };
@@ -62,10 +64,17 @@ aimss_status_t catalog_add(struct catalog *catalog, const struct wire_stream *in
 struct catalog_stream *catalog_find(struct catalog *catalog, const char *name);
 struct catalog_stream *catalog_at(struct catalog *catalog, uint64_t id);
 
-/* A rank joins or leaves a consumer group; moves follow through the callback.
+/* A rank joins or leaves a consumer group; it may ask that nothing is assigned
+ * before members_wanted have joined (0: no wish); moves follow through the callback.
  * number: of the group within the stream. */
+struct catalog_joining {
+    const char *group;
+    uint32_t rank;
+    unsigned members_wanted;
+};
 aimss_status_t catalog_join(struct catalog *catalog, struct catalog_stream *stream,
-                            const char *group, uint32_t rank, unsigned *number, uint32_t *join);
+                            const struct catalog_joining *joining, unsigned *number,
+                            uint32_t *join);
 aimss_status_t catalog_leave(struct catalog *catalog, struct catalog_stream *stream,
                              unsigned number, uint32_t rank);
 
