@@ -81,11 +81,11 @@ def descendants(root):
 class Job:
     """A job that was launched; wait() ends it and says how."""
 
-    def __init__(self, directory, inputs, *options, ranks=4, env=None, launch_options=(),
+    def __init__(self, directory, inputs, *options, ranks=4, env=None, programs=(AIMSS, WORDCOUNT),
                  wrapper=()):
         self.directory, self.inputs = directory, set(map(os.path.realpath, inputs))
         self.log = f"{directory.replace('/', '_')}.log"
-        words = [AIMSS, "launch", "-n", str(ranks), *launch_options, WORDCOUNT]
+        words = [programs[0], "launch", "-n", str(ranks), programs[1]]
         if inputs:
             words += ["--input", *inputs]
         words += ["--job", directory, *options]

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATIENCE_NS UINT64_C(10000000000)
+
 struct aimss_reader {
     struct aimss_stream *stream;
     struct inbox_reader *inbox;
@@ -79,11 +81,28 @@ aimss_status_t reader_poll(struct aimss_reader *reader, struct aimss_buffer **bu
     return status;
 }
 
+/* Nobody should wait in silence behind a reader of its own rank. */
+static void say_blocked(const struct aimss_reader *reader, uint64_t *since_ns)
+{
+    struct aimss_runtime *rt = reader->stream->rt;
+    uint64_t now = env_now_ns(rt->env);
+
+    if (*since_ns == 0)
+        *since_ns = now;
+    if (*since_ns == UINT64_MAX || now - *since_ns < PATIENCE_NS)
+        return;
+    *since_ns = UINT64_MAX; /* said once */
+    if (inbox_unread_elsewhere(compute_inbox(rt->compute), reader->inbox))
+        diag(DIAG_WARNING, "stream %s: a reader has waited 10 s, and another reader of this rank "
+             "holds buffers that nobody takes; a rank with several readers must take from each of "
+             "them", reader->stream->info.name);
+}
+
 aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_ns,
                                  struct aimss_buffer **buffer)
 {
     struct aimss_runtime *rt;
-    uint64_t deadline = 0;
+    uint64_t deadline = 0, since = 0;
     aimss_status_t status;
 
     if (reader == NULL || buffer == NULL)
@@ -95,6 +114,7 @@ aimss_status_t aimss_reader_next(struct aimss_reader *reader, uint64_t timeout_n
             return status;
         if (deadline == 0)
             deadline = runtime_deadline(rt, timeout_ns);
+        say_blocked(reader, &since);
         status = compute_wait(rt->compute, deadline);
         if (status != AIMSS_OK)
             return status;

@@ -321,3 +321,11 @@ void inbox_handle(struct inbox *inbox, const struct wire_message *message)
     else
         reader->end_told = true;
 }
+
+bool inbox_unread_elsewhere(const struct inbox *inbox, const struct inbox_reader *reader)
+{
+    for (unsigned r = 0; r < inbox->reader_count; r++)
+        if (inbox->readers[r] != reader && inbox->readers[r]->first != NULL)
+            return true;
+    return false;
+}

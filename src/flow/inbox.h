@@ -41,6 +41,9 @@ void inbox_handle(struct inbox *inbox, const struct wire_message *message);
 aimss_status_t inbox_next(struct inbox *inbox, struct inbox_reader *reader,
                           struct aimss_buffer **buffer);
 
+/* Whether another reader of this rank has buffers that were not taken. */
+bool inbox_unread_elsewhere(const struct inbox *inbox, const struct inbox_reader *reader);
+
 /* Takes entries from the lanes, released buffers back, and publishes credit. */
 aimss_status_t inbox_step(struct inbox *inbox, bool *busy);
 
