@@ -114,8 +114,6 @@ static void words_may_be_larger_than_a_round(void **state)
     struct text file = read_file("out/words.tsv.tmp-1");
     struct text expected = expected_lines(&all, false, by_count_then_bytes);
     assert_same_text(&file, &expected);
-    assert_non_null(strstr(world->rank[0].result.shown, "aaa...\t3\n"));
-    assert_true(strlen(world->rank[0].result.shown) < 1000);
     world_destroy(world);
     free(word);
     free(all.data);
@@ -123,7 +121,7 @@ static void words_may_be_larger_than_a_round(void **state)
     free(expected.data);
 }
 
-static void few_lines_are_shown_from_all_ranks(void **state)
+static void few_words_on_many_ranks(void **state)
 {
     (void)state;
     struct graph graph = word_graph(split, NULL, by_count);
@@ -182,7 +180,7 @@ int main(void)
         cmocka_unit_test(equal_counts_are_split_between_ranks),
         cmocka_unit_test(full_workers_are_drained_in_rounds),
         cmocka_unit_test(words_may_be_larger_than_a_round),
-        cmocka_unit_test(few_lines_are_shown_from_all_ranks),
+        cmocka_unit_test(few_words_on_many_ranks),
         cmocka_unit_test(without_an_order_all_lines_are_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

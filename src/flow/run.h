@@ -54,7 +54,6 @@ struct run_result {
     uint64_t offset, len_bytes;  /* this rank's part of the file */
     uint32_t crc32c;
     uint64_t line_count;
-    const char *shown;           /* on compute rank 0: the first show_count lines, TSV */
     uint64_t round_count;        /* of its shuffle */
 };
 void run_result(const struct run *run, struct run_result *result);

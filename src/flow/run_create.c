@@ -119,7 +119,7 @@ static aimss_status_t create_sink(struct run *run)
     return run_sink_create(&(struct run_sink_options){
         .env = config->env, .shuffle = run->shuffle, .out_dir = config->out_dir,
         .file = run->sink_node->name, .temporary_suffix = config->temporary_suffix,
-        .index = config->index, .show_count = run->sink_node->sink.show_count }, &run->sink);
+        .index = config->index }, &run->sink);
 }
 
 static aimss_status_t open_shuffle(struct run *run)
@@ -197,7 +197,6 @@ void run_result(const struct run *run, struct run_result *result)
         .len_bytes = part.len_bytes,
         .crc32c = part.crc32c,
         .line_count = part.line_count,
-        .shown = run->sink != NULL ? run_sink_shown(run->sink) : NULL,
         .round_count = run->shuffle != NULL ? shuffle_round(run->shuffle) : 0,
     };
 }

@@ -1,9 +1,7 @@
 /* run_sink.h: writing the ordered lines of all ranks into one file.
  *
  * Each rank learns from the lengths of the parts before it where its own part
- * begins, and writes and syncs only that. Rank 0 also gets the first lines for
- * a table on the terminal, from its neighbours if it has too few: those alone
- * are cut to what a terminal can show.
+ * begins, and writes and syncs only that.
  */
 #ifndef AIMSS_FLOW_RUN_SINK_H
 #define AIMSS_FLOW_RUN_SINK_H
@@ -19,7 +17,6 @@ struct run_sink_options {
     struct shuffle *shuffle;
     const char *out_dir, *file, *temporary_suffix; /* copied */
     unsigned index;
-    unsigned show_count;
 };
 
 aimss_status_t run_sink_create(const struct run_sink_options *options, struct run_sink **sink);
@@ -32,7 +29,5 @@ void run_sink_lines(struct run_sink *sink, const struct aimss_counted *lines, si
 aimss_status_t run_sink_step(struct run_sink *sink, bool *busy);
 
 void run_sink_part(const struct run_sink *sink, struct sink_part *part);
-/* On compute rank 0: the first lines, key TAB count LF; else NULL. */
-const char *run_sink_shown(const struct run_sink *sink);
 
 #endif

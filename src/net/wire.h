@@ -29,7 +29,7 @@ enum wire_kind {
     WIRE_ENDED,           /* a = stream, b = streamlet, c = consumer group: all handed out */
     WIRE_ROUND,           /* compute to compute: a = round wanted */
     WIRE_PROGRESS,        /* a, b = records and bytes done */
-    WIRE_RESULT,          /* a job's sink: run result of a compute rank; text: shown lines */
+    WIRE_RESULT,          /* a job's sink: run result of a compute rank; text: its file */
     WIRE_FAILED,          /* a = status; text */
     WIRE_BYE,             /* compute: no more requests */
 

@@ -334,21 +334,17 @@ static aimss_status_t on_progress(struct coordinator *c)
     return AIMSS_OK;
 }
 
-/* a: offset, b: bytes, c: lines, d: crc32c; text: the file's name, a zero,
- * then the lines to show (compute rank 0). */
+/* a: offset, b: bytes, c: lines, d: crc32c; text: the file's name. */
 static aimss_status_t on_result(struct coordinator *c)
 {
     struct compute_view *view = &c->views[c->in.from];
-    size_t name_bytes = strlen(c->in.text) + 1;
 
     view->has_result = true;
     view->part_offset = c->in.a;
     view->part_bytes = c->in.b;
     view->part_lines = c->in.c;
     view->part_crc32c = (uint32_t)c->in.d;
-    snprintf(c->sink_file, sizeof c->sink_file, "%s", c->in.text);
-    if (c->in.text_bytes > name_bytes)
-        snprintf(c->shown, sizeof c->shown, "%s", c->in.text + name_bytes);
+    snprintf(c->sink_file, sizeof c->sink_file, "%.*s", (int)sizeof c->sink_file - 1, c->in.text);
     c->results++;
     return AIMSS_OK;
 }
@@ -466,8 +462,7 @@ aimss_status_t coordinator_step(struct coordinator *c, bool *busy)
 void coordinator_report(const struct coordinator *c, struct coordinator_report *report)
 {
     struct coordinator_report r = { .outcome = c->outcome, .text = c->outcome_text,
-                                    .bytes_read = c->bytes_read, .results = c->results,
-                                    .shown = c->shown };
+                                    .bytes_read = c->bytes_read, .results = c->results };
 
     for (unsigned s = 0; s < CATALOG_STREAMS_MAX; s++)
         r.bytes_total += c->feeds[s] != NULL ? c->feeds[s]->inputs.total_bytes : 0;

@@ -41,7 +41,6 @@ struct coordinator_report {
     unsigned results;                /* compute ranks whose sink part is complete */
     const char *sink_file;           /* NULL: no sink */
     uint64_t sink_bytes, sink_lines;
-    const char *shown;               /* TSV lines to print; "" */
 };
 void coordinator_report(const struct coordinator *coordinator, struct coordinator_report *report);
 

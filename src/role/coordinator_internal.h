@@ -42,7 +42,6 @@ struct coordinator {
     aimss_status_t outcome;
     char outcome_text[ERROR_TEXT_BYTES];
     char sink_file[256];
-    char shown[WIRE_TEXT_BYTES + 1];
     struct wire_message in, out;
 };
 
