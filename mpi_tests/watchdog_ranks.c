@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLUSHES_BEFORE = 50 };
+enum { FLUSHES_BEFORE = 50, READS_TO_TELL = 100 };
 
 static int world_rank(void)
 {
@@ -65,6 +65,7 @@ static void write_for_ever(struct aimss_runtime *rt)
     struct aimss_buffer *buffer;
     static char value[1000];
     aimss_status_t status;
+    int reads = 0;
 
     if (aimss_stream_create(rt, "endless", &options, &stream) != AIMSS_OK ||
         aimss_read_from(stream, NULL, &reader) != AIMSS_OK ||
@@ -75,8 +76,13 @@ static void write_for_ever(struct aimss_runtime *rt)
                                   (struct aimss_bytes){ value, sizeof value });
         if (status != AIMSS_OK)
             return;
-        if (aimss_reader_next(reader, 0, &buffer) == AIMSS_OK)
-            aimss_buffer_release(buffer);
+        if (aimss_reader_next(reader, 0, &buffer) != AIMSS_OK)
+            continue;
+        aimss_buffer_release(buffer);
+        if (++reads == READS_TO_TELL) {
+            printf("data flows\n");
+            fflush(stdout);
+        }
     }
 }
 

@@ -114,6 +114,7 @@ struct sim *sim_create(const struct sim_config *config, struct sim_memory *memor
 
     if (sim == NULL)
         abort();
+    assert(memory->header.group_max == SIM_GROUPS_MAX);
     sim->config = *config;
     sim->memory = memory;
     sim->random = config->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -217,6 +218,22 @@ const struct arena_group *sim_group_entry(const struct sim_rank *broker, uint32_
 
     copies += 2 * (size_t)slot;
     return &copies[copies[1].sequence > copies[0].sequence];
+}
+
+void sim_check_sealed(struct sim_rank *broker)
+{
+    const struct arena *arena = &broker->rt.arena;
+    const uint64_t *accepted = (const void *)(arena->shm.base + arena->header->accepted_at);
+
+    for (uint32_t slot = 0; slot < SIM_GROUPS_MAX; slot++) {
+        if (sim_group_entry(broker, slot)->state != GROUP_REVOKED)
+            continue;
+        if (broker->sealed[slot] == 0)
+            broker->sealed[slot] = accepted[slot] + 1;
+        else if (broker->sealed[slot] != accepted[slot] + 1)
+            sim_fail(broker->sim, "broker %u accepts under a lease that it has revoked",
+                     broker->net.rank);
+    }
 }
 
 unsigned sim_groups_held(const struct sim *sim, unsigned broker, bool revoked)

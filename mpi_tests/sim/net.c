@@ -210,6 +210,7 @@ static void revoke_if_told(struct sim_rank *self)
     self->revoke_rank = 0;
     if (broker_revoke_writer(self->rt.broker, rank) > 0)
         sim->ranks[rank].revoked = true;
+    sim_check_sealed(self);
     sim_note(sim, "revokes", self->net.rank, rank);
 }
 

@@ -209,6 +209,8 @@ enum sim_outcome sim_run(struct sim *sim)
         if (sim->now_ns - begin > LONGEST_NS || sim->steps > LONGEST_STEPS)
             sim_fail(sim, "the job does not end");
     }
+    for (unsigned b = 0; b < sim->roles.broker_count; b++)
+        sim_check_sealed(&sim->ranks[sim->roles.broker_ranks[b]]);
     return sim->ends_at_ns > 0 ? SIM_CRASHED : SIM_ENDED;
 }
 

@@ -22,7 +22,8 @@ enum {
     SIM_SLOTS_MAX_BYTES = 2 * 1024 * 1024,
     SIM_ARENA_BYTES = ARENA_MIN_BYTES,
     SIM_PUTS_MAX = 8192,
-    SIM_TASKS_MAX = 64
+    SIM_TASKS_MAX = 64,
+    SIM_GROUPS_MAX = 256 /* of a broker, as an arena of the least size has them */
 };
 
 struct sim_memory {
@@ -86,6 +87,7 @@ struct sim_rank {
     aimss_status_t status;
     unsigned revoke_rank;       /* a broker: revokes that rank's leases at its next look */
     bool revoked;
+    uint64_t sealed[SIM_GROUPS_MAX]; /* a broker: where revoked groups ended, plus one */
     char error[ERROR_TEXT_BYTES]; /* the rank's part of the thread's last error */
 };
 
@@ -137,8 +139,9 @@ void sim_check_bell(struct sim_rank *rank);
 extern const struct env_ops sim_env_ops;
 void sim_task_advance(struct sim *sim, unsigned at);
 
-/* job.c: what the arena says of a group. */
+/* job.c: what the arena says of a group; and that revoked ones have not grown. */
 const struct arena_group *sim_group_entry(const struct sim_rank *broker, uint32_t slot);
+void sim_check_sealed(struct sim_rank *broker);
 
 /* faults.c */
 void sim_fault_plant(struct sim *sim);

@@ -330,6 +330,11 @@ static bool is_finished(const struct worker *w)
     return finished || w->failed;
 }
 
+static bool is_lazy(const struct worker *w)
+{
+    return w->load->lazy && w->writer != NULL && w->turns % 16 != 0;
+}
+
 static void take_turn(struct worker *w)
 {
     uint64_t timeout = w->writer != NULL ? 0 : IDLE_NS;
@@ -339,7 +344,7 @@ static void take_turn(struct worker *w)
         write_some(w);
     for (unsigned g = 0; g < READERS && !w->failed; g++) {
         change(w, g);
-        if (w->readings[g].reader != NULL && !w->failed)
+        if (w->readings[g].reader != NULL && !w->failed && !is_lazy(w))
             read_some(w, g, timeout);
     }
 }

@@ -33,6 +33,7 @@ struct workload {
     uint64_t chunk_bytes, segment_first_bytes, segment_bytes;
     unsigned flush_every;      /* records; 0: never */
     unsigned hold_max;         /* buffers that a reader keeps for a while */
+    bool lazy;                 /* who writes seldom reads: lanes fill up */
     bool blocking;             /* writers wait for ever: they do not read */
     bool has_text;             /* group 0 reads it, and writes nothing */
     struct workload_part parts[SIM_RANKS_MAX]; /* by compute rank */

@@ -29,10 +29,15 @@ static void draw_sizes(struct workload *load, uint64_t *random)
     load->chunk_bytes = (uint64_t)(4 * KIB) << sim_below(random, 3);
     if (load->chunk_bytes > load->segment_bytes)
         load->chunk_bytes = load->segment_bytes;
-    load->record_count = (sim_one_in(random, 32) ? 1000 : 10) + sim_below(random, 90);
+    load->record_count = 10 + sim_below(random, 90);
     load->streamlet_count = 1 + (unsigned)sim_below(random, 5);
     load->flush_every = sim_one_in(random, 2) ? 1 + (unsigned)sim_below(random, 30) : 0;
     load->hold_max = (unsigned)sim_below(random, 6);
+    if (sim_one_in(random, 40)) { /* enough to fill lanes, with an entry for each record */
+        load->record_count += 1000;
+        load->flush_every = sim_one_in(random, 2);
+        load->lazy = sim_one_in(random, 2);
+    }
 }
 
 /* One reader stays from start to end; in a blocking job it is the last rank. */
@@ -97,6 +102,8 @@ static void size_memory(struct workload *load, uint64_t *random)
                        load->segment_bytes;
     sim->arena_bytes += own * load->writer_count *
                         (load->ledger.large_bytes & ~(load->segment_bytes - 1));
+    if (load->lazy)
+        sim->arena_bytes += 2048 * KIB;
     if (load->has_text)
         sim->arena_bytes += 6 * 32 * KIB * sim->io_threads;
     sim->slot_bytes = brokers * LANE_SLOT_MAX_BYTES * (1 + sim_below(random, 2));

@@ -169,6 +169,13 @@ static aimss_status_t run_job(struct aimss_job *job, int *rank)
     return runtime_end(rt, status);
 }
 
+/* Under a foreign launcher each rank is rank 0 of a world of its own: then the
+ * launcher's first one speaks. */
+static bool speaks(int rank, aimss_status_t status)
+{
+    return rank == 0 && (status != AIMSS_E_USAGE || speaks_for_all());
+}
+
 static int run_with_mpi(struct aimss_job *job)
 {
     bool ours = false;
@@ -178,7 +185,7 @@ static int run_with_mpi(struct aimss_job *job)
     catch_signals();
     if (status == AIMSS_OK)
         status = run_job(job, &rank);
-    if (status != AIMSS_OK && rank == 0)
+    if (status != AIMSS_OK && speaks(rank, status))
         say_error(job);
     if (ours)
         mpi_net_finalize();

@@ -48,8 +48,10 @@ aimss_status_t roles_create(unsigned rank_count, const unsigned *node_of, unsign
     if (rank_count < RANKS_MIN)
         return error_set(AIMSS_E_USAGE, "this job has %u rank%s, but needs %d or more: one that "
                          "coordinates, a broker, a compute rank; start it with "
-                         "`aimss launch -n 4 PROGRAM ...` or `mpirun -n 4 PROGRAM ...`",
-                         rank_count, rank_count == 1 ? "" : "s", RANKS_MIN);
+                         "`aimss launch -n 4 PROGRAM ...` or `mpirun -n 4 PROGRAM ...`%s",
+                         rank_count, rank_count == 1 ? "" : "s", RANKS_MIN,
+                         rank_count > 1 ? "" : " (a launcher that did start several ranks "
+                                               "belongs to another MPI than the program)");
     made.broker_ranks = calloc(rank_count, sizeof *made.broker_ranks);
     made.compute_ranks = calloc(rank_count, sizeof *made.compute_ranks);
     if (made.broker_ranks == NULL || made.compute_ranks == NULL) {

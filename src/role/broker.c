@@ -211,12 +211,26 @@ static bool open_group(struct broker *broker, unsigned rank, struct lane_entry *
     return give_segment(broker, rank, entry, group);
 }
 
+/* Its commits may have been refused, which it does not know yet: a next group
+ * would go on behind the gap. */
+static bool has_lost_lease(const struct broker *broker, const struct lane_entry *entry)
+{
+    const struct group *previous = groups_find(broker->groups, entry->group, entry->lease);
+
+    return entry->kind == LANE_OPEN_GROUP && previous != NULL &&
+           previous->state == GROUP_REVOKED;
+}
+
 /* True: dealt with. */
 static bool grant(struct broker *broker, unsigned rank, struct lane_entry *entry)
 {
     struct lane_entry refused = refusal(entry);
     struct group *group;
 
+    if (has_lost_lease(broker, entry)) {
+        refused.group = refused.lease = 0; /* of the group that there will not be */
+        return answer(broker, rank, &refused);
+    }
     if (entry->kind == LANE_OPEN_GROUP)
         return open_group(broker, rank, entry);
     group = groups_find(broker->groups, entry->group, entry->lease);
