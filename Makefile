@@ -65,7 +65,7 @@ endif
 .SECONDARY:
 .SUFFIXES:
 
-all: $(STATIC) $(SHARED) $(PROGRAMS) $B/man/aimss.1 ## build the libraries, the aimss command and the jobs
+all: $(STATIC) $(SHARED) $(PROGRAMS) $B/man/aimss.1 ## build libraries, aimss and jobs
 
 tests: all $(TESTS) ## build all and the test programs
 

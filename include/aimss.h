@@ -107,10 +107,10 @@ void aimss_runtime_compute_rank(const struct aimss_runtime *rt, unsigned *index,
  * run. Compute ranks only. */
 aimss_status_t aimss_runtime_progress(struct aimss_runtime *rt, uint64_t timeout_ns);
 
-/* Collective. Ends the runtime; close readers and writers before. The coordinator and the brokers serve in here until all
- * compute ranks have called it. Returns the outcome of the run: the first
- * error that any rank met. Before MPI_Finalize; finalises MPI if
- * aimss_runtime_create() initialised it. */
+/* Collective. Ends the runtime; close readers and writers before. The
+ * coordinator and the brokers serve in here until all compute ranks have called
+ * it. Returns the outcome of the run: the first error that any rank met. Before
+ * MPI_Finalize; finalises MPI if aimss_runtime_create() initialised it. */
 aimss_status_t aimss_runtime_destroy(struct aimss_runtime *rt);
 
 /* ---- streams: compute ranks only ---------------------------------------- */
@@ -138,9 +138,9 @@ struct aimss_stream_options {
 };
 
 /* Creates a stream, or opens it if it exists with the same options (so that
- * every compute rank may call it). Blocks for a round trip to the coordinator. Errors: AIMSS_E_EXISTS
- * (other options), AIMSS_E_NOT_FOUND (parent, source, input), AIMSS_E_INVALID,
- * AIMSS_E_LIMIT, AIMSS_E_ROLE. */
+ * every compute rank may call it). Blocks for a round trip to the coordinator.
+ * Errors: AIMSS_E_EXISTS (other options), AIMSS_E_NOT_FOUND (parent, source,
+ * input), AIMSS_E_INVALID, AIMSS_E_LIMIT, AIMSS_E_ROLE. */
 aimss_status_t aimss_stream_create(struct aimss_runtime *rt, const char *name,
                                    const struct aimss_stream_options *options,
                                    struct aimss_stream **stream);
@@ -300,7 +300,8 @@ aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
 struct aimss_job *aimss_job_create(const char *name, int argc, char **argv);
 
 /* An option of the program's own, called name (without dashes): --name VALUE on
- * the command line, also AIMSS_NAME, in job.conf and --help. Returns its value (the default if absent), borrowed for
+ * the command line, also AIMSS_NAME, in job.conf and --help. Returns its value
+ * (the default if absent), borrowed for
  * the job's life; NULL if the job is NULL or the declaration is refused. */
 const char *aimss_job_option(struct aimss_job *job, const char *name, const char *value_default,
                              const char *help);
@@ -366,7 +367,8 @@ void *aimss_task_arg(const struct aimss_task *task);
 /* State of a key: len_bytes (at most 4096) of memory, zero the first time,
  * kept for the job's life, borrowed until the callback returns. In a callback
  * after a shuffle; key is the record's own, or any other that belongs to this
- * rank alone. All callbacks of a rank share it. Errors: AIMSS_E_LIMIT (--state-memory), AIMSS_E_STATE. */
+ * rank alone. All callbacks of a rank share it. Errors: AIMSS_E_LIMIT
+ * (--state-memory), AIMSS_E_STATE. */
 aimss_status_t aimss_task_state(struct aimss_task *task, struct aimss_bytes key,
                                 size_t len_bytes, void **ptr);
 

@@ -35,8 +35,8 @@ static void draw_sizes(struct workload *load, uint64_t *random)
     load->hold_max = (unsigned)sim_below(random, 6);
     if (sim_one_in(random, 40)) { /* enough to fill lanes, with an entry for each record */
         load->record_count += 1000;
-        load->flush_every = sim_one_in(random, 2);
         load->lazy = sim_one_in(random, 2);
+        load->flush_every = load->lazy;
     }
 }
 

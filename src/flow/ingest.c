@@ -70,7 +70,8 @@ aimss_status_t ingest_create(const struct ingest_config *config, struct ingest *
     if (in == NULL)
         return error_set(AIMSS_E_NO_MEMORY, "no memory for ingestion");
     in->config = *config;
-    status = config->env->ops->pool_create(config->env, "aimss-io", config->thread_count, &in->pool);
+    status = config->env->ops->pool_create(config->env, "aimss-io", config->thread_count,
+                                           &in->pool);
     if (status != AIMSS_OK) {
         free(in);
         return status;

@@ -103,7 +103,8 @@ static aimss_status_t grow(struct partial *partial, uint64_t len_bytes)
 
 static aimss_status_t corrupt(const struct lane_entry *entry, const char *what)
 {
-    return error_set(AIMSS_E_CORRUPT, "stream %u, streamlet %u, group %u, segment %u, offset %u: %s",
+    return error_set(AIMSS_E_CORRUPT,
+                     "stream %u, streamlet %u, group %u, segment %u, offset %u: %s",
                      entry->stream, entry->streamlet, entry->group, position_segment(entry->from),
                      position_offset(entry->from), what);
 }

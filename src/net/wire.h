@@ -46,7 +46,7 @@ enum wire_kind {
     WIRE_GROUP_KNOWN,     /* a = stream, b = consumer group */
     WIRE_PARTITION_NEXT,  /* a = stream */
     WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records */
-    WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: all consumed */
+    WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: consumed */
     WIRE_WRITER_OPEN,     /* a = stream; refused once it is sealed */
     WIRE_WRITER_CLOSED,   /* a = stream, b = writer */
 

@@ -33,7 +33,7 @@ struct group_cursor {
     uint64_t pushed, consumed;
     bool open;    /* what was pushed ends within a record, */
     uint64_t record_from; /* which begins here */
-    uint64_t keep; /* what was consumed from here on is a part of a record: it may be needed again */
+    uint64_t keep; /* what was consumed from here on is a part of a record: it may go out again */
     struct group *ready_next; /* in its consumer's queue of groups with something to push */
     bool queued;
 };
