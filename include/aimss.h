@@ -82,12 +82,12 @@ struct aimss_runtime_options {
     uint64_t reserved[8];
 };
 
-/* Collective. Starts the runtime on MPI_COMM_WORLD and initialises MPI (FUNNELED) unless
- * the program has; needs at least 3 ranks. Takes the options of aimss from
- * argv (see aimss(1)) and removes them; words that it does not know, --help
- * among them, stay. argc and argv may be NULL. On the
- * coordinator and on brokers it returns like everywhere else; those ranks
- * serve in aimss_runtime_destroy(). Errors: AIMSS_E_USAGE (too few ranks, an
+/* Collective. Starts the runtime on MPI_COMM_WORLD and initialises MPI (FUNNELED)
+ * unless the program has; needs at least 3 ranks. Takes the options of aimss
+ * from argv (see aimss(1)) and removes them; words that it does not know, --help
+ * among them, stay. argc and argv may be NULL. On the coordinator and on brokers
+ * it returns like everywhere else; those ranks serve in aimss_runtime_destroy().
+ * Errors: AIMSS_E_USAGE (too few ranks, an
  * option), AIMSS_E_MPI, AIMSS_E_NO_SPACE (the arena does not fit),
  * AIMSS_E_BUSY, AIMSS_E_FINISHED (job_dir): all ranks get the same status. */
 aimss_status_t aimss_runtime_create(int *argc, char ***argv,
@@ -301,8 +301,8 @@ struct aimss_job *aimss_job_create(const char *name, int argc, char **argv);
 
 /* An option of the program's own, called name (without dashes): --name VALUE on
  * the command line, also AIMSS_NAME, in job.conf and --help. Returns its value
- * (the default if absent), borrowed for
- * the job's life; NULL if the job is NULL or the declaration is refused. */
+ * (the default if absent), borrowed for the job's life; NULL if the job is NULL
+ * or the declaration is refused. */
 const char *aimss_job_option(struct aimss_job *job, const char *name, const char *value_default,
                              const char *help);
 
