@@ -4,8 +4,8 @@
  * Every compute rank writes and reads at the same time; where memory is short a
  * put gives up for a while, so that the rank reads. The content of a record
  * follows from writer and number, so that a reader can check it without being
- * told. Takes the options of aimss: --nodes-as K makes it use the other path,
- * and PUSH_STREAMLETS, the number of streamlets for each compute rank.
+ * told. Takes the options of aimss: --nodes-as K makes it use the other path.
+ * PUSH_RECORDS of each writer, PUSH_STREAMLETS for each compute rank.
  */
 #include <aimss.h>
 #include <mpi.h>
@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS = 200000, KEYS = 97, VALUE_MAX = 300, WRITERS_MAX = 64 };
+enum { RECORDS = 200000, STREAMLETS = 3, KEYS = 97, VALUE_MAX = 300, WRITERS_MAX = 64 };
 static const uint64_t patience_ns = 20000000;
 
 static int errors;
+static uint64_t records;
 
 #define EXPECT(condition)                                                             \
     do {                                                                              \
@@ -71,7 +72,7 @@ static int check(void *arg, const struct aimss_record *record)
     EXPECT(record->key.len_bytes == sizeof key && record->value.len_bytes >= sizeof head);
     memcpy(&key, record->key.data, sizeof key);
     memcpy(head, record->value.data, sizeof head);
-    EXPECT(head[0] < WRITERS_MAX && head[1] < RECORDS && key == key_of(head[1]));
+    EXPECT(head[0] < WRITERS_MAX && head[1] < records && key == key_of(head[1]));
     EXPECT(record->value.len_bytes == value_bytes((unsigned)head[0], head[1]));
     fill(expected, record->value.len_bytes, (unsigned)head[0], head[1]);
     EXPECT(memcmp(expected, record->value.data, record->value.len_bytes) == 0);
@@ -119,11 +120,11 @@ static void put(struct aimss_writer *writer, struct aimss_reader *reader, unsign
     EXPECT(status == AIMSS_OK);
 }
 
-static uint32_t streamlets_each(void)
+static uint32_t setting(const char *name, uint32_t otherwise)
 {
-    const char *text = getenv("PUSH_STREAMLETS");
+    const char *text = getenv(name);
 
-    return text != NULL ? (uint32_t)atoi(text) : 3;
+    return text != NULL ? (uint32_t)atoi(text) : otherwise;
 }
 
 static void compute(struct aimss_runtime *rt, struct seen *seen)
@@ -136,13 +137,14 @@ static void compute(struct aimss_runtime *rt, struct seen *seen)
 
     aimss_runtime_compute_rank(rt, &index, &count);
     struct aimss_stream_options options = { .format = AIMSS_FORMAT_KEYED, .writer_count = count,
-                                            .streamlet_count = streamlets_each() * count };
+                                            .streamlet_count = count *
+                                            setting("PUSH_STREAMLETS", STREAMLETS) };
     struct aimss_writer_options patient = { .timeout_ns = patience_ns };
 
     EXPECT(aimss_stream_create(rt, "records", &options, &stream) == AIMSS_OK);
     EXPECT(aimss_read_from(stream, NULL, &reader) == AIMSS_OK);
     EXPECT(aimss_writer_open(stream, &patient, &writer) == AIMSS_OK);
-    for (uint64_t number = 0; number < RECORDS && errors == 0; number++) {
+    for (uint64_t number = 0; number < records && errors == 0; number++) {
         put(writer, reader, index, number, seen, &ended);
         if (number % 64 == 0)
             take(reader, seen, 0, &ended);
@@ -162,6 +164,7 @@ int main(int argc, char **argv)
     unsigned count;
     int all, compute_count;
 
+    records = setting("PUSH_RECORDS", RECORDS);
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &all);
     if (aimss_runtime_create(&argc, &argv, NULL, &rt) != AIMSS_OK) {
         fprintf(stderr, "%s\n", aimss_error_text());
@@ -175,7 +178,7 @@ int main(int argc, char **argv)
     EXPECT(aimss_runtime_destroy(rt) == AIMSS_OK);
     MPI_Allreduce(seen.count, total, WRITERS_MAX, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
     for (int w = 0; w < compute_count; w++)
-        EXPECT(total[w] == RECORDS);
+        EXPECT(total[w] == records);
     MPI_Allreduce(&errors, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     MPI_Finalize();
     return all != 0;
