@@ -91,7 +91,8 @@ static void watch(struct aimss_runtime *rt, const int *pids, int ranks, double s
     used = -all_cpu_s(pids, ranks, before);
     stay_idle(rt, seconds);
     used += all_cpu_s(pids, ranks, after);
-    printf("%d idle ranks took %.2f %% of a core for %.0f s:", ranks, 100 * used / seconds, seconds);
+    printf("%d idle ranks took %.2f %% of a core for %.0f s:", ranks, 100 * used / seconds,
+           seconds);
     for (int r = 0; r < ranks; r++)
         printf(" %.2f", after[r] - before[r]);
     printf(" s\n");

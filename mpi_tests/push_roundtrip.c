@@ -5,14 +5,18 @@
  * put gives up for a while, so that the rank reads. The content of a record
  * follows from writer and number, so that a reader can check it without being
  * told. Takes the options of aimss: --nodes-as K makes it use the other path.
- * PUSH_RECORDS of each writer, PUSH_STREAMLETS for each compute rank.
+ * PUSH_RECORDS of each writer, PUSH_STREAMLETS for each compute rank; with
+ * PUSH_STUMBLES brokers stop anywhere for a moment, again and again.
  */
 #include <aimss.h>
 #include <mpi.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 enum { RECORDS = 200000, STREAMLETS = 3, KEYS = 97, VALUE_MAX = 300, WRITERS_MAX = 64 };
 static const uint64_t patience_ns = 20000000;
@@ -156,6 +160,22 @@ static void compute(struct aimss_runtime *rt, struct seen *seen)
     aimss_stream_destroy(stream);
 }
 
+static void stumble(int signal)
+{
+    (void)signal;
+    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+/* What the others do meanwhile comes as a surprise between any two instructions. */
+static void start_stumbling(void)
+{
+    struct sigaction action = { .sa_handler = stumble, .sa_flags = SA_RESTART };
+    struct itimerval timer = { { .tv_usec = 1300 }, { .tv_usec = 1300 } };
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct aimss_runtime *rt;
@@ -173,6 +193,8 @@ int main(int argc, char **argv)
     }
     aimss_runtime_compute_rank(rt, NULL, &count);
     compute_count = (int)count;
+    if (aimss_runtime_role(rt) == AIMSS_ROLE_BROKER && setting("PUSH_STUMBLES", 0) != 0)
+        start_stumbling();
     if (aimss_runtime_role(rt) == AIMSS_ROLE_COMPUTE)
         compute(rt, &seen);
     EXPECT(aimss_runtime_destroy(rt) == AIMSS_OK);

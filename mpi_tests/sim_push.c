@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SEEDS_DEFAULT = 3000, TEXT_BYTES = 600 * 1024, STUCK_S = 60 };
+enum { SEEDS_DEFAULT = 5000, TEXT_BYTES = 600 * 1024, STUCK_S = 60 };
 
 struct arguments {
     uint64_t from, count;

@@ -55,6 +55,34 @@ static void revoked_memory_rests(void **state)
     free(w);
 }
 
+/* A cursor may rest at the end of a segment that is gone, while the group goes on. */
+static void run_after_reuse(void **state)
+{
+    (void)state;
+    struct world *w = malloc(sizeof *w);
+    world_create(w, 1);
+    struct model *m = &w->models[0];
+    open_group(w, m, NULL);
+    uint32_t last = ARENA_CHAIN_SEGMENTS;
+    for (uint32_t i = 0; i <= last; i++) {
+        uint64_t from = position_make(i, 0);
+        assert_true(groups_extend(w->groups, m->group, SEGMENT_MIN_BYTES));
+        assert_int_equal(groups_accept(w->groups, m->group, from, from + 64), AIMSS_OK);
+        if (i == 1)
+            assert_false(groups_trim(w->groups, m->group, position_make(0, 64)));
+    }
+    uint64_t from = position_make(0, 64), place;
+    assert_int_equal(groups_accept(w->groups, m->group, position_make(last, 64),
+                                   position_make(last, 128)), AIMSS_OK);
+    assert_int_equal(group_run(m->group, &from, &place), 64);
+    assert_true(from == position_make(1, 0));
+    assert_true(place == m->group->chain[1].at);
+    groups_close_lease(w->groups, m->group);
+    assert_true(groups_trim(w->groups, m->group, position_make(last, 128)));
+    world_destroy(w);
+    free(w);
+}
+
 static void table_has_a_limit(void **state)
 {
     (void)state;
@@ -82,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(against_a_model),
         cmocka_unit_test(revoked_memory_rests),
+        cmocka_unit_test(run_after_reuse),
         cmocka_unit_test(table_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,45 +9,20 @@
 #include "api/stream.h"
 #include "base/error.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 enum {
-    HELD_MAX = 8,
     TEXT = LEDGER_GROUPS_MAX,       /* the reader of the text */
-    READERS = LEDGER_GROUPS_MAX + 1,
+    READERS = WORKLOAD_READERS,
     IDLE_NS = 200 * 1000,
     WRITE_TIMEOUT_NS = 100 * 1000,
     SETTLE_NS = 50 * 1000 * 1000
 };
 #define DRAIN_NS (UINT64_C(20) * 1000 * 1000 * 1000)
 
-struct reading {
-    struct aimss_reader *reader;
-    enum workload_reading plan;
-    bool ended;
-    unsigned held_count;
-    struct aimss_buffer *held[HELD_MAX];
-};
-
-struct worker {
-    struct workload *load;
-    struct sim_rank *rank;
-    struct sim *sim;
-    struct aimss_runtime *rt;
-    unsigned number;             /* rank */
-    const struct workload_part *part;
-    struct aimss_stream *records, *text;
-    struct aimss_writer *writer;
-    uint64_t put, random;
-    unsigned turns;
-    bool failed;                 /* as the schedule expects */
-    struct reading readings[READERS];
-    char value[LEDGER_VALUE_MAX];
-};
-
 /* True for success. The one failure that is not the library's fault stops the
  * rank; what a lost lease means is the writer's to say. */
-static bool is_ok(struct worker *w, aimss_status_t status, const char *call)
+static bool is_ok(struct workload_worker *w, aimss_status_t status, const char *call)
 {
     if (status >= AIMSS_OK)
         return true;
@@ -59,7 +34,8 @@ static bool is_ok(struct worker *w, aimss_status_t status, const char *call)
 
 /* ---- reading */
 
-static void look(struct worker *w, unsigned group, const struct aimss_buffer *buffer, bool again)
+static void look(struct workload_worker *w, unsigned group, const struct aimss_buffer *buffer,
+                 bool again)
 {
     struct aimss_record record;
     uint64_t cursor = 0;
@@ -75,9 +51,9 @@ static void look(struct worker *w, unsigned group, const struct aimss_buffer *bu
                  again ? " (while the buffer is held)" : "");
 }
 
-static void give_back(struct worker *w, unsigned group, unsigned at)
+static void give_back(struct workload_worker *w, unsigned group, unsigned at)
 {
-    struct reading *reading = &w->readings[group];
+    struct workload_reader *reading = &w->readings[group];
     struct aimss_buffer *buffer = reading->held[at];
 
     reading->held[at] = reading->held[--reading->held_count];
@@ -85,15 +61,15 @@ static void give_back(struct worker *w, unsigned group, unsigned at)
     aimss_buffer_release(buffer);
 }
 
-static void give_all_back(struct worker *w, unsigned group)
+static void give_all_back(struct workload_worker *w, unsigned group)
 {
     while (w->readings[group].held_count > 0)
         give_back(w, group, 0);
 }
 
-static void hold(struct worker *w, unsigned group, struct aimss_buffer *buffer)
+static void hold(struct workload_worker *w, unsigned group, struct aimss_buffer *buffer)
 {
-    struct reading *reading = &w->readings[group];
+    struct workload_reader *reading = &w->readings[group];
 
     look(w, group, buffer, false);
     reading->held[reading->held_count++] = buffer;
@@ -101,9 +77,9 @@ static void hold(struct worker *w, unsigned group, struct aimss_buffer *buffer)
         give_back(w, group, (unsigned)sim_below(&w->random, reading->held_count));
 }
 
-static void read_some(struct worker *w, unsigned group, uint64_t timeout_ns)
+static void read_some(struct workload_worker *w, unsigned group, uint64_t timeout_ns)
 {
-    struct reading *reading = &w->readings[group];
+    struct workload_reader *reading = &w->readings[group];
     struct aimss_buffer *buffer;
     unsigned most = 1 + (unsigned)sim_below(&w->random, 4);
 
@@ -122,7 +98,7 @@ static void read_some(struct worker *w, unsigned group, uint64_t timeout_ns)
     }
 }
 
-static void join(struct worker *w, unsigned group)
+static void join(struct workload_worker *w, unsigned group)
 {
     static const char *const names[READERS] = { "first", "second", "first" };
     struct aimss_reader_options options = { .group = names[group] };
@@ -131,9 +107,9 @@ static void join(struct worker *w, unsigned group)
                              &w->readings[group].reader), "aimss_read_from");
 }
 
-static void leave(struct worker *w, unsigned group)
+static void leave(struct workload_worker *w, unsigned group)
 {
-    struct reading *reading = &w->readings[group];
+    struct workload_reader *reading = &w->readings[group];
 
     give_all_back(w, group);
     if (reading->reader != NULL)
@@ -142,9 +118,9 @@ static void leave(struct worker *w, unsigned group)
 }
 
 /* Joins or leaves when its turn has come. */
-static void change(struct worker *w, unsigned group)
+static void change(struct workload_worker *w, unsigned group)
 {
-    struct reading *reading = &w->readings[group];
+    struct workload_reader *reading = &w->readings[group];
     unsigned after = w->part->change_after;
 
     if (w->turns == after && reading->plan == WORKLOAD_LATE)
@@ -158,9 +134,9 @@ static void change(struct worker *w, unsigned group)
     }
 }
 
-static bool has_read(const struct worker *w, unsigned group)
+static bool has_read(const struct workload_worker *w, unsigned group)
 {
-    const struct reading *reading = &w->readings[group];
+    const struct workload_reader *reading = &w->readings[group];
     unsigned changes = reading->plan == WORKLOAD_RETURNS ? 3 : 0;
 
     if (reading->plan == WORKLOAD_NEVER)
@@ -176,7 +152,7 @@ static bool has_read(const struct worker *w, unsigned group)
 
 /* The rank has been taken for dead and is not: it writes no more. The test
  * seals what it may still hold, as a coordinator would, and counts it out. */
-static void give_up_writing(struct worker *w)
+static void give_up_writing(struct workload_worker *w)
 {
     struct wire_message closed = { .kind = WIRE_WRITER_CLOSED };
     aimss_status_t status = AIMSS_OK;
@@ -194,7 +170,7 @@ static void give_up_writing(struct worker *w)
 }
 
 /* True: goes on writing. */
-static bool may_go_on(struct worker *w, aimss_status_t status, const char *call)
+static bool may_go_on(struct workload_worker *w, aimss_status_t status, const char *call)
 {
     if (status == AIMSS_E_REVOKED && sim_was_revoked(w->sim, w->number)) {
         give_up_writing(w);
@@ -203,7 +179,7 @@ static bool may_go_on(struct worker *w, aimss_status_t status, const char *call)
     return is_ok(w, status, call) && status == AIMSS_OK;
 }
 
-static bool put_one(struct worker *w)
+static bool put_one(struct workload_worker *w)
 {
     struct ledger *ledger = &w->load->ledger;
     uint64_t key = ledger_key(ledger, w->number, w->put);
@@ -218,7 +194,7 @@ static bool put_one(struct worker *w)
     return true;
 }
 
-static bool flush(struct worker *w)
+static bool flush(struct workload_worker *w)
 {
     if (!may_go_on(w, aimss_writer_flush(w->writer, AIMSS_ACCEPTED, NULL), "aimss_writer_flush"))
         return false;
@@ -226,7 +202,7 @@ static bool flush(struct worker *w)
     return true;
 }
 
-static void close_writer(struct worker *w)
+static void close_writer(struct workload_worker *w)
 {
     struct aimss_writer *writer = w->writer;
     aimss_status_t status;
@@ -242,7 +218,7 @@ static void close_writer(struct worker *w)
                  error_text());
 }
 
-static void write_some(struct worker *w)
+static void write_some(struct workload_worker *w)
 {
     unsigned most = 1 + (unsigned)sim_below(&w->random, 16);
 
@@ -258,7 +234,7 @@ static void write_some(struct worker *w)
 
 /* ---- a rank's life */
 
-static void open_records(struct worker *w)
+static void open_records(struct workload_worker *w)
 {
     const struct workload *load = w->load;
     struct aimss_stream_options options = { .format = AIMSS_FORMAT_KEYED,
@@ -271,7 +247,7 @@ static void open_records(struct worker *w)
     is_ok(w, aimss_stream_create(w->rt, "records", &options, &w->records), "aimss_stream_create");
 }
 
-static void open_text(struct worker *w)
+static void open_text(struct workload_worker *w)
 {
     const char *path = w->load->ledger.text->file.path;
     struct aimss_stream_options options = { .source = "text", .inputs = &path, .input_count = 1,
@@ -281,12 +257,12 @@ static void open_text(struct worker *w)
         is_ok(w, aimss_stream_create(w->rt, "text", &options, &w->text), "aimss_stream_create");
 }
 
-static bool starts_at_once(const struct reading *reading)
+static bool starts_at_once(const struct workload_reader *reading)
 {
     return reading->plan != WORKLOAD_NEVER && reading->plan != WORKLOAD_LATE;
 }
 
-static void plan_readings(struct worker *w)
+static void plan_readings(struct workload_worker *w)
 {
     for (unsigned g = 0; g < w->load->group_count; g++)
         w->readings[g].plan = w->part->reading[g];
@@ -296,7 +272,7 @@ static void plan_readings(struct worker *w)
 
 /* Nobody writes before the first members of all groups are there: a group reads
  * what comes after its joining. */
-static void join_first(struct worker *w)
+static void join_first(struct workload_worker *w)
 {
     aimss_status_t status = AIMSS_OK;
 
@@ -311,7 +287,7 @@ static void join_first(struct worker *w)
     is_ok(w, status, "aimss_runtime_progress");
 }
 
-static void open_writer(struct worker *w)
+static void open_writer(struct workload_worker *w)
 {
     struct aimss_writer_options options = {
         .timeout_ns = w->load->blocking ? 0 : WRITE_TIMEOUT_NS
@@ -321,7 +297,7 @@ static void open_writer(struct worker *w)
         is_ok(w, aimss_writer_open(w->records, &options, &w->writer), "aimss_writer_open");
 }
 
-static bool is_finished(const struct worker *w)
+static bool is_finished(const struct workload_worker *w)
 {
     bool finished = w->writer == NULL;
 
@@ -330,12 +306,12 @@ static bool is_finished(const struct worker *w)
     return finished || w->failed;
 }
 
-static bool is_lazy(const struct worker *w)
+static bool is_lazy(const struct workload_worker *w)
 {
     return w->load->lazy && w->writer != NULL && w->turns % 16 != 0;
 }
 
-static void take_turn(struct worker *w)
+static void take_turn(struct workload_worker *w)
 {
     uint64_t timeout = w->writer != NULL ? 0 : IDLE_NS;
 
@@ -349,7 +325,7 @@ static void take_turn(struct worker *w)
     }
 }
 
-static bool is_memory_free(const struct worker *w)
+static bool is_memory_free(const struct workload_worker *w)
 {
     unsigned held = 0;
 
@@ -360,7 +336,7 @@ static bool is_memory_free(const struct worker *w)
 
 /* A broker that is told to stop leaves the last credits unread: so nobody says
  * goodbye before the memory is free again. */
-static void await_others(struct worker *w)
+static void await_others(struct workload_worker *w)
 {
     uint64_t deadline = sim_now_ns(w->sim) + DRAIN_NS;
     aimss_status_t status = AIMSS_OK;
@@ -372,7 +348,7 @@ static void await_others(struct worker *w)
     is_ok(w, status, "aimss_runtime_progress");
 }
 
-static void close_all(struct worker *w)
+static void close_all(struct workload_worker *w)
 {
     for (unsigned g = 0; g < READERS; g++)
         leave(w, g);
@@ -385,21 +361,23 @@ static void close_all(struct worker *w)
 void workload_run(struct sim_rank *rank, void *arg)
 {
     struct workload *load = arg;
-    struct worker w = { .load = load, .rank = rank, .sim = sim_of(rank),
-                        .rt = sim_runtime(rank), .number = sim_rank_number(rank) };
+    unsigned number = sim_rank_number(rank);
+    struct workload_worker *w = &load->workers[number];
 
-    w.part = &load->parts[w.number - 1 - load->sim.broker_count];
-    w.random = load->sim.seed ^ w.number << 8;
-    open_records(&w);
-    if (!w.failed)
-        open_text(&w);
-    plan_readings(&w);
-    join_first(&w);
-    open_writer(&w);
-    while (!is_finished(&w))
-        take_turn(&w);
-    await_others(&w);
-    close_all(&w);
+    *w = (struct workload_worker){ .load = load, .rank = rank, .sim = sim_of(rank),
+                                   .rt = sim_runtime(rank), .number = number,
+                                   .part = &load->parts[number - 1 - load->sim.broker_count],
+                                   .random = load->sim.seed ^ (uint64_t)number << 8 };
+    open_records(w);
+    if (!w->failed)
+        open_text(w);
+    plan_readings(w);
+    join_first(w);
+    open_writer(w);
+    while (!is_finished(w))
+        take_turn(w);
+    await_others(w);
+    close_all(w);
 }
 
 /* ---- after the end */
@@ -428,10 +406,28 @@ static void check_memory(const struct workload *load, struct sim *sim)
     }
 }
 
+/* Buffers that were read and not given back belong to nobody else. */
+static void free_held(struct workload_reader *reading)
+{
+    for (unsigned h = 0; h < reading->held_count; h++) {
+        free(reading->held[h]->owned);
+        free(reading->held[h]);
+    }
+}
+
+static void free_workers(struct workload *load)
+{
+    for (unsigned r = 0; r < SIM_RANKS_MAX; r++)
+        for (unsigned g = 0; g < READERS; g++)
+            free_held(&load->workers[r].readings[g]);
+}
+
 void workload_check(struct workload *load, struct sim *sim, enum sim_outcome outcome)
 {
-    if (outcome == SIM_CRASHED)
-        return; /* what was delivered was looked at; the rest is recovery's */
+    if (outcome == SIM_CRASHED) {
+        free_workers(load); /* what was delivered was looked at; the rest is recovery's */
+        return;
+    }
     for (unsigned r = 0; r < load->sim.rank_count; r++)
         check_status(sim, r);
     if (sim_read_failed(sim))

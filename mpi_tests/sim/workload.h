@@ -9,6 +9,8 @@
 
 #include "sim/ledger.h"
 
+enum { WORKLOAD_READERS = LEDGER_GROUPS_MAX + 1, WORKLOAD_HELD_MAX = 8 };
+
 enum workload_reading {
     WORKLOAD_NEVER,
     WORKLOAD_FROM_START,
@@ -22,6 +24,31 @@ struct workload_part {
     bool writes;
     enum workload_reading reading[LEDGER_GROUPS_MAX];
     unsigned change_after;     /* turns before it joins or leaves */
+};
+
+/* A compute rank at work. */
+struct workload_reader {
+    struct aimss_reader *reader;
+    enum workload_reading plan;
+    bool ended;
+    unsigned held_count;
+    struct aimss_buffer *held[WORKLOAD_HELD_MAX];
+};
+
+struct workload_worker {
+    struct workload *load;
+    struct sim_rank *rank;
+    struct sim *sim;
+    struct aimss_runtime *rt;
+    unsigned number;             /* rank */
+    const struct workload_part *part;
+    struct aimss_stream *records, *text;
+    struct aimss_writer *writer;
+    uint64_t put, random;
+    unsigned turns;
+    bool failed;                 /* as the schedule expects */
+    struct workload_reader readings[WORKLOAD_READERS];
+    char value[LEDGER_VALUE_MAX];
 };
 
 struct workload {
@@ -40,6 +67,7 @@ struct workload {
     unsigned joined;           /* first joinings that have been answered */
     unsigned joins_first;      /* of how many */
     unsigned compute_count, finished;
+    struct workload_worker workers[SIM_RANKS_MAX]; /* by rank */
 };
 
 void workload_draw(struct workload *workload, uint64_t seed);

@@ -67,7 +67,8 @@ static void draw_parts(struct workload *load, uint64_t *random)
     for (unsigned c = 0; c < computes; c++) {
         load->parts[c].writes = load->blocking ? c + 1 < computes && !sim_one_in(random, 3)
                                                : !sim_one_in(random, 4);
-        load->parts[c].change_after = 1 + (unsigned)sim_below(random, 12);
+        load->parts[c].change_after =
+            1 + (unsigned)sim_below(random, sim_one_in(random, 2) ? 3 : 12);
     }
     load->parts[0].writes = true;
     for (unsigned c = 0; c < computes; c++)

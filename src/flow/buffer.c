@@ -147,7 +147,6 @@ aimss_status_t buffer_record(const struct aimss_buffer *buffer, uint64_t *cursor
         chunk = chunk_at(buffer, place.chunk);
     }
     if (buffer->format == AIMSS_FORMAT_KEYED) {
-        __builtin_prefetch(buffer->data + place.at + 4096);
         take_keyed(buffer->data + place.at, record, &len);
         place.at += format_align(len);
     } else {

@@ -140,6 +140,8 @@ aimss_status_t inbox_take_run(struct inbox *inbox, struct inbox_reader *reader,
     uint64_t at = 0, whole_from = 0, len = entry->length_bytes;
     aimss_status_t status = AIMSS_OK;
 
+    if ((entry->flags & LANE_FRAGMENTS) == 0)
+        return add_whole(&run, 0, len);
     while (at < len && status == AIMSS_OK) {
         const struct chunk_header *chunk = (const struct chunk_header *)(run.data + at);
 

@@ -37,6 +37,7 @@ struct fill_job {
     uint32_t group, lease, writer;
     uint8_t format;
     bool end;
+    uint8_t flags;                 /* LANE_FRAGMENTS: it holds parts of lines */
     bool open;                     /* the segment ends within a line */
     aimss_status_t status;
     char text[ERROR_TEXT_BYTES];
@@ -180,6 +181,7 @@ static void seal_next(struct fill_job *job, const struct source_fill *fill)
                                     .input_position = fill->input_position,
                                     .input_source = job->partition.file };
     chunk_seal(chunk);
+    job->flags |= fill->fragment != CHUNK_WHOLE ? LANE_FRAGMENTS : 0;
     job->open = fill->fragment == CHUNK_FIRST || fill->fragment == CHUNK_MIDDLE;
     job->ordinal += fill->record_count;
     job->records += fill->record_count;
@@ -273,6 +275,7 @@ static void submit_fill(struct ingest *ingest, struct ingest_stream *stream, str
     job->segment = net->ops->map(net, net->rank, NET_REGION_ARENA) + segment->at;
     job->segment_bytes = segment->len_bytes;
     job->used_bytes = 0;
+    job->flags = 0;
     job->group = group->id;
     job->lease = group->lease;
     job->writer = group->writer;
@@ -328,7 +331,7 @@ static aimss_status_t take_filled(struct ingest *ingest, struct ingest_stream *s
     if (job->used_bytes > 0)
         status = push_accept(ingest->config.push, group, position_make(ordinal, 0),
                              position_make(ordinal, (uint32_t)job->used_bytes),
-                             job->open);
+                             (uint8_t)(job->flags | (job->open ? LANE_RECORD_OPEN : 0)));
     slot->state = SLOT_OPENING;
     if (status != AIMSS_OK || !job->end)
         return status;

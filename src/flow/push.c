@@ -276,14 +276,16 @@ struct streamlet *push_streamlet(struct push *push, const struct group *group)
 }
 
 aimss_status_t push_accept(struct push *push, struct group *group, uint64_t from, uint64_t to,
-                           bool open)
+                           uint8_t flags)
 {
     struct streamlet *streamlet = push_streamlet(push, group);
     aimss_status_t status = groups_accept(push->groups, group, from, to);
 
     if (status != AIMSS_OK)
         return status;
-    group_mark_open(group, to, open);
+    group_mark_open(group, to, (flags & LANE_RECORD_OPEN) != 0);
+    if (flags & LANE_FRAGMENTS)
+        group_mark_fragments(group, to);
     streamlet->accepted_bytes += to - from;
     for (unsigned g = 0; g < streamlet->stream->consumer_groups; g++)
         push_enqueue(streamlet, group, g);

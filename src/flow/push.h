@@ -32,9 +32,9 @@ aimss_status_t push_seal(struct push *push, uint32_t stream);
 /* What writers do, and the broker's own ingestion. */
 aimss_status_t push_open_group(struct push *push, const struct group_request *request,
                                struct group **group);
-/* open: the range ends within a record that is larger than a chunk. */
+/* flags: LANE_RECORD_OPEN, LANE_FRAGMENTS. */
 aimss_status_t push_accept(struct push *push, struct group *group, uint64_t from, uint64_t to,
-                           bool open);
+                           uint8_t flags);
 void push_close_group(struct push *push, struct group *group);
 
 /* A group needs a segment and gets none: if it is a record larger than the memory

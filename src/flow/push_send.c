@@ -136,6 +136,7 @@ static struct in_flight *write_entry(struct consumer *consumer, const struct lan
 {
     struct in_flight *flight = &consumer->flight[consumer->tx->tail % LANE_ENTRIES];
 
+    assert(consumer->tx->tail - consumer->credited < LANE_ENTRIES);
     *flight = (struct in_flight){ .kind = entry->kind,
                                   .consumer_group = entry->consumer_group,
                                   .streamlet = streamlet,
@@ -264,6 +265,7 @@ static uint64_t send_run(struct push *push, struct consumer *consumer, struct gr
         return 0;
     cursor->open = run == all ? group_is_open(group, entry.from) : ends_open(data, run);
     entry.length_bytes = (uint32_t)run;
+    entry.flags = group_has_fragments(group, entry.from) ? LANE_FRAGMENTS : 0;
     entry.to = entry.from + run;
     if (cursor->open)
         cursor->record_from = record_start(data, run, entry.from, begun);

@@ -21,12 +21,21 @@ aimss_status_t writers_create(const struct writers_config *config, struct writer
     return AIMSS_OK;
 }
 
+/* Far, base is the part's own window; near, it lies in the broker's arena. */
+static void free_writer(struct writer *writer)
+{
+    for (uint32_t s = 0; s < writer->stream.streamlet_count; s++)
+        if (!writer->parts[s].near)
+            free(writer->parts[s].base);
+    free(writer);
+}
+
 void writers_destroy(struct writers *writers)
 {
     if (writers == NULL)
         return;
     for (unsigned i = 0; i < writers->count; i++)
-        free(writers->list[i]);
+        free_writer(writers->list[i]);
     free(writers);
 }
 
@@ -216,8 +225,8 @@ static inline void append_keyed(struct writer_part *part, struct aimss_bytes key
     struct record_header header = { .value_bytes = (uint32_t)value.len_bytes,
                                     .key_bytes = (uint16_t)key.len_bytes };
 
-    fetch_ahead(to + FETCH_AHEAD_BYTES);
-    fetch_ahead(to + FETCH_AHEAD_BYTES + 64);
+    for (uint64_t line = 0; line < need; line += 64)
+        fetch_ahead(to + FETCH_AHEAD_BYTES + line);
     memset(to + need - sizeof(uint64_t), 0, sizeof(uint64_t)); /* the padding, and a bit more */
     memcpy(to, &header, sizeof header);
     copy_small(to + sizeof header, key.data, key.len_bytes);
@@ -239,15 +248,26 @@ static void append_plain(struct writer_part *part, struct aimss_bytes value)
 /* The publish policy: a chunk that is not full goes out when the broker has
  * answered the last commit and a little time has passed since. The clock is
  * read for the first record of a chunk and then now and again. */
-static bool is_due(const struct writer *writer, const struct writer_part *part)
+static inline bool may_be_due(const struct writer_part *part)
 {
-    if (part->chunk_records % CLOCK_EVERY_RECORDS != 1 || !writer_is_acked(part))
-        return false;
-    return env_now_ns(writer->writers->config.env) - part->commit_ns >= WRITER_QUIET_NS;
+    return part->chunk_records % CLOCK_EVERY_RECORDS == 1 && writer_is_acked(part);
 }
 
-static aimss_status_t put_slow(struct writer *writer, struct writer_part *part,
-                               struct aimss_bytes key, struct aimss_bytes value, uint64_t need)
+/* What is not on the way of most records stays out of it: the compiler then
+ * keeps the others' few instructions together. */
+#define SELDOM __attribute__((noinline, cold))
+
+SELDOM static aimss_status_t publish_if_due(struct writer *writer, struct writer_part *part)
+{
+    if (env_now_ns(writer->writers->config.env) - part->commit_ns < WRITER_QUIET_NS)
+        return AIMSS_OK;
+    return writer_end_chunk(writer, part, CHUNK_WHOLE);
+}
+
+/* The record does not fit into the open chunk, or is no valid one. */
+SELDOM static aimss_status_t make_room(struct writer *writer, struct writer_part *part,
+                                       struct aimss_bytes key, struct aimss_bytes value,
+                                       uint64_t need)
 {
     aimss_status_t status = check_record(writer, key, value);
 
@@ -264,33 +284,42 @@ static aimss_status_t put_slow(struct writer *writer, struct writer_part *part,
     return status == AIMSS_OK ? writer_put(writer, key, value) : status;
 }
 
-static bool is_plain_misfit(const struct writer *writer, struct aimss_bytes key,
-                            struct aimss_bytes value)
+static bool is_misfit(const struct writer *writer, struct aimss_bytes key,
+                      struct aimss_bytes value)
 {
-    return writer->stream.format != AIMSS_FORMAT_KEYED &&
-           (key.len_bytes > 0 || (writer->stream.format == AIMSS_FORMAT_FIXED &&
-                                  value.len_bytes != writer->stream.record_bytes));
+    return key.len_bytes > 0 || (writer->stream.format == AIMSS_FORMAT_FIXED &&
+                                 value.len_bytes != writer->stream.record_bytes);
 }
 
-aimss_status_t writer_put(struct writer *writer, struct aimss_bytes key, struct aimss_bytes value)
+static aimss_status_t put_plain(struct writer *writer, struct aimss_bytes key,
+                                struct aimss_bytes value)
 {
     struct writer_part *part = route(writer, key);
-    bool keyed = writer->stream.format == AIMSS_FORMAT_KEYED;
-    uint64_t need = value.len_bytes;
 
-    if (keyed)
-        need = (sizeof(struct record_header) + key.len_bytes + need + 7) & ~UINT64_C(7);
-    if (need > part->room || key.len_bytes > RECORD_KEY_MAX_BYTES ||
-        is_plain_misfit(writer, key, value) || part->chunk == NULL)
-        return put_slow(writer, part, key, value, need);
-    if (keyed)
-        append_keyed(part, key, value, need);
-    else
-        append_plain(part, value);
+    if (part->chunk == NULL || value.len_bytes > part->room || is_misfit(writer, key, value))
+        return make_room(writer, part, key, value, value.len_bytes);
+    append_plain(part, value);
     writer->records++;
     if (writer->stream.format == AIMSS_FORMAT_BYTES) /* its chunk is the record */
         return writer_end_chunk(writer, part, CHUNK_WHOLE);
-    return is_due(writer, part) ? writer_end_chunk(writer, part, CHUNK_WHOLE) : AIMSS_OK;
+    return may_be_due(part) ? publish_if_due(writer, part) : AIMSS_OK;
+}
+
+/* No chunk open means no room, so that one comparison asks for both. */
+aimss_status_t writer_put(struct writer *writer, struct aimss_bytes key, struct aimss_bytes value)
+{
+    uint64_t need = (sizeof(struct record_header) + key.len_bytes + value.len_bytes + 7) &
+                    ~UINT64_C(7);
+    struct writer_part *part;
+
+    if (writer->stream.format != AIMSS_FORMAT_KEYED)
+        return put_plain(writer, key, value);
+    part = route(writer, key);
+    if (need > part->room || key.len_bytes > RECORD_KEY_MAX_BYTES)
+        return make_room(writer, part, key, value, need);
+    append_keyed(part, key, value, need);
+    writer->records++;
+    return may_be_due(part) ? publish_if_due(writer, part) : AIMSS_OK;
 }
 
 static aimss_status_t take_grants(struct writers *writers, bool *busy)
@@ -357,10 +386,7 @@ aimss_status_t writer_close(struct writer *writer)
     if (status == AIMSS_OK)
         status = writer_flush(writer, true);
     forget(writer->writers, writer);
-    for (uint32_t s = 0; s < writer->stream.streamlet_count; s++)
-        if (!writer->parts[s].near)
-            free(writer->parts[s].base);
-    free(writer);
+    free_writer(writer);
     return status;
 }
 

@@ -3,8 +3,8 @@
  * A writer has one open group in each streamlet that it writes to. Records go
  * straight into the leased segment (near), or into a window that is Put there
  * (far); a COMMIT_RANGE entry in the commit lane tells the broker. What is put
- * becomes visible when a chunk is full, or when the broker has answered the
- * last commit and 5 us have passed. MPI thread only.
+ * becomes visible when 64 KiB of chunks are sealed, or when the broker has
+ * answered the last commit and 5 us have passed. MPI thread only.
  */
 #ifndef AIMSS_FLOW_WRITER_H
 #define AIMSS_FLOW_WRITER_H

@@ -10,7 +10,8 @@ enum {
     WRITERS_MAX = 64,
     WRITERS_OPENED_MAX = 65536,            /* on one rank in one run: their ids never return */
     WRITER_WINDOW_BYTES = CHUNK_MAX_BYTES, /* far: what may be Put before a flush */
-    WRITER_QUIET_NS = 5000                 /* between commits of chunks that are not full */
+    WRITER_GATHER_BYTES = 64 * 1024,       /* sealed and not told, at most */
+    WRITER_QUIET_NS = 5000                 /* between commits of less than that */
 };
 
 /* A segment as granted. */
@@ -39,6 +40,7 @@ struct writer_part {
     uint32_t sealed;            /* offset in the segment behind the last sealed chunk */
     uint32_t committed;         /* behind the last range that was told */
     bool record_open;           /* what is sealed ends within a record */
+    bool fragmented;            /* what is not told yet holds fragments */
     uint32_t window_used;       /* far */
     unsigned full_segments;
     uint64_t ordinal;           /* records written in this group */

@@ -105,13 +105,15 @@ aimss_status_t writer_commit(struct writer *writer, struct writer_part *part, bo
         return AIMSS_OK; /* told together with the next */
     entry.from = position_make(part->segment.ordinal, part->committed);
     entry.to = position_make(part->segment.ordinal, part->sealed);
-    entry.flags = part->record_open ? LANE_RECORD_OPEN : 0;
+    entry.flags = (uint8_t)((part->record_open ? LANE_RECORD_OPEN : 0) |
+                            (part->fragmented ? LANE_FRAGMENTS : 0));
     status = flush_far(writer, part);
     if (status == AIMSS_OK)
         status = tell(writer, part, &entry);
     if (status != AIMSS_OK)
         return status;
     part->committed = part->sealed;
+    part->fragmented = false;
     part->commit_sequence = part->commit->tail;
     part->commit_ns = env_now_ns(writer->writers->config.env);
     return AIMSS_OK;
@@ -130,12 +132,15 @@ static aimss_status_t put_chunk(struct writer *writer, struct writer_part *part,
                          chunk, chunk->len_bytes);
 }
 
-/* Far chunks gather in the window; telling them one by one would cost a flush
- * each. */
-static bool may_wait(const struct writer_part *part)
+/* Sealed chunks gather while the broker is busy with what it was told, and a few
+ * microseconds longer: telling each would cost more cache misses than its bytes,
+ * and a flush on the far path. */
+static bool may_gather(const struct writer *writer, const struct writer_part *part)
 {
-    return !part->near && part->commit != NULL && !writer_is_acked(part) &&
-           part->window_used < WRITER_WINDOW_BYTES / 2;
+    if (part->commit == NULL || part->sealed - part->committed >= WRITER_GATHER_BYTES)
+        return false;
+    return !writer_is_acked(part) ||
+           env_now_ns(writer->writers->config.env) - part->commit_ns < WRITER_QUIET_NS;
 }
 
 aimss_status_t writer_end_chunk(struct writer *writer, struct writer_part *part,
@@ -163,10 +168,11 @@ aimss_status_t writer_end_chunk(struct writer *writer, struct writer_part *part,
     status = put_chunk(writer, part, chunk);
     part->sealed += chunk->len_bytes;
     part->record_open = fragment == CHUNK_FIRST || fragment == CHUNK_MIDDLE;
+    part->fragmented |= fragment != CHUNK_WHOLE;
     part->chunk = NULL;
     part->room = 0;
     part->chunk_records = 0;
-    if (status == AIMSS_OK && !may_wait(part))
+    if (status == AIMSS_OK && !may_gather(writer, part))
         status = writer_commit(writer, part, false);
     return status;
 }

@@ -47,8 +47,10 @@ enum lane_entry_kind {
     LANE_REVOKE             /* stream, streamlet: nothing follows here; its release is the answer */
 };
 
-/* Commit lane: the range ends within a record that is larger than a chunk. */
-enum { LANE_RECORD_OPEN = 1 };
+/* Of records that are larger than a chunk. RECORD_OPEN (commit lane): the range
+ * ends within one. FRAGMENTS (commit and push lane): the range holds parts of
+ * some; without it all its chunks hold whole records. */
+enum { LANE_RECORD_OPEN = 1, LANE_FRAGMENTS = 2 };
 
 /* 64 bytes, one cache line. Room for check bits, weight and epoch is reserved
  * for every remote word. */
@@ -56,7 +58,7 @@ struct lane_entry {
     uint8_t kind;       /* enum lane_entry_kind */
     uint8_t format;     /* enum aimss_format */
     uint8_t consumer_group; /* number of the stream's consumer group (push lane) */
-    uint8_t flags;      /* LANE_RECORD_OPEN; the upper four bits are reserved: weight */
+    uint8_t flags;      /* LANE_RECORD_OPEN, LANE_FRAGMENTS; the upper four bits are reserved: weight */
     uint32_t stream;
     uint32_t streamlet;
     uint32_t group;

@@ -12,9 +12,16 @@
 
 enum { WAITING_MAX = 4096, ENTRIES_PER_STEP = 64, CONTROL_PER_STEP = 16 };
 
+/* How far a writer runs ahead of its consumers before its next segment waits
+ * a moment for one that they give back: that one is still in a cache, and fresh
+ * memory costs twice the time. Only a moment, because memory is there to hold
+ * what consumers cannot take yet. */
+enum { AHEAD_BYTES = 6 * 1024 * 1024, AHEAD_WAIT_NS = 2 * 1000 * 1000 };
+
 /* A writer's request that waits for memory or for its grant lane. */
 struct waiting {
     unsigned rank;
+    uint64_t since_ns;
     struct lane_entry entry;
 };
 
@@ -24,6 +31,7 @@ struct broker {
     struct groups *groups;
     struct push *push;
     struct ingest *ingest;
+    bool patient;               /* the request at hand may wait for warm memory */
     unsigned waiting_count;
     struct waiting waiting[WAITING_MAX];
     bool failed, stopped;
@@ -162,8 +170,16 @@ static bool wait_for_later(struct broker *broker, unsigned rank, const struct la
 {
     if (broker->waiting_count == WAITING_MAX)
         return false;
-    broker->waiting[broker->waiting_count++] = (struct waiting){ rank, *entry };
+    broker->waiting[broker->waiting_count++] =
+        (struct waiting){ rank, env_now_ns(broker->config.env), *entry };
     return true;
+}
+
+static bool is_ahead(const struct broker *broker, const struct group *group)
+{
+    uint64_t backlog = push_backlog_bytes(broker->push, group->stream, group->streamlet);
+
+    return backlog != UINT64_MAX && backlog >= AHEAD_BYTES;
 }
 
 static bool give_segment(struct broker *broker, unsigned rank, const struct lane_entry *asked,
@@ -173,7 +189,7 @@ static bool give_segment(struct broker *broker, unsigned rank, const struct lane
     const struct arena_segment *segment;
     struct lane_tx *tx = lanes_tx(broker->lanes, rank, LANE_GRANT);
 
-    if (tx == NULL || lane_tx_room(tx) == 0)
+    if (tx == NULL || lane_tx_room(tx) == 0 || (broker->patient && is_ahead(broker, group)))
         return false;
     if (!groups_extend_within(broker->groups, group, asked->from, asked->length_bytes)) {
         push_let_go(broker->push, group);
@@ -248,7 +264,7 @@ static bool commit(struct broker *broker, unsigned rank, const struct lane_entry
 
     if (group != NULL &&
         push_accept(broker->push, group, entry->from, entry->to,
-                    (entry->flags & LANE_RECORD_OPEN) != 0) == AIMSS_OK)
+                    entry->flags) == AIMSS_OK)
         return true;
     refused.from = group != NULL ? group->accepted : 0;
     return answer(broker, rank, &refused);
@@ -277,6 +293,7 @@ static aimss_status_t take_entry(struct broker *broker, unsigned rank,
         return AIMSS_OK;
     case LANE_OPEN_GROUP:
     case LANE_NEED_SEGMENT:
+        broker->patient = true;
         if (grant(broker, rank, &copy) || wait_for_later(broker, rank, &copy))
             return AIMSS_OK;
         return error_set(AIMSS_E_LIMIT, "%d requests of writers wait, which is the limit",
@@ -323,11 +340,13 @@ static aimss_status_t take_commits(struct broker *broker, bool *busy)
  * served ends the round only for memory's sake, not for other writers'. */
 static void serve_waiting(struct broker *broker, bool *busy)
 {
+    uint64_t now = env_now_ns(broker->config.env);
     unsigned kept = 0;
 
     for (unsigned i = 0; i < broker->waiting_count; i++) {
         struct waiting *w = &broker->waiting[i];
 
+        broker->patient = now - w->since_ns < AHEAD_WAIT_NS;
         if (grant(broker, w->rank, &w->entry))
             *busy = true;
         else

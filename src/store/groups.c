@@ -159,6 +159,7 @@ bool groups_extend(struct groups *groups, struct group *group, uint64_t len_byte
     if (!segments_take(groups->segments, len_bytes, &at))
         return false;
     *segment = (struct arena_segment){ .at = at, .len_bytes = (uint32_t)len_bytes };
+    group->fragment_segments &= ~(1u << group->segment_count % ARENA_CHAIN_SEGMENTS);
     group->segment_count++;
     write_entry(groups, group);
     return true;
@@ -227,6 +228,10 @@ uint64_t group_run(const struct group *group, uint64_t *from, uint64_t *place)
 
     if (*from >= group->accepted)
         return 0;
+    if (ordinal < group->segment_first) { /* at the end of one that is gone, its place reused */
+        ordinal = group->segment_first;
+        offset = 0;
+    }
     segment = segment_of(group, ordinal);
     while (offset == segment->end && ordinal < last) {
         ordinal++;

@@ -45,6 +45,7 @@ struct group {
     uint32_t segment_first, segment_count;
     uint64_t accepted;
     uint32_t open_segments;                   /* bit by chain place: ends within a record */
+    uint32_t fragment_segments;               /* the same: holds fragments */
     struct arena_segment *chain;              /* [ARENA_CHAIN_SEGMENTS] */
     struct group *previous, *next;            /* of the same writer and streamlet */
     struct group *streamlet_next, *streamlet_prev;
@@ -99,6 +100,17 @@ static inline void group_mark_open(struct group *group, uint64_t position, bool 
     uint32_t bit = 1u << position_segment(position) % ARENA_CHAIN_SEGMENTS;
 
     group->open_segments = open ? group->open_segments | bit : group->open_segments & ~bit;
+}
+
+/* Whether a segment holds fragments of such records at all. */
+static inline void group_mark_fragments(struct group *group, uint64_t position)
+{
+    group->fragment_segments |= 1u << position_segment(position) % ARENA_CHAIN_SEGMENTS;
+}
+
+static inline bool group_has_fragments(const struct group *group, uint64_t position)
+{
+    return (group->fragment_segments >> position_segment(position) % ARENA_CHAIN_SEGMENTS & 1) != 0;
 }
 
 static inline bool group_is_open(const struct group *group, uint64_t position)
