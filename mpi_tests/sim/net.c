@@ -312,11 +312,6 @@ static void net_woken(struct net *net)
     sim_rank_of(net)->idle_wait_ns = 0;
 }
 
-static void net_progress(struct net *net)
-{
-    sim_yield(sim_rank_of(net));
-}
-
 /* ---- exchanges are not simulated: the shuffle has tests of its own */
 
 static aimss_status_t unused(struct net *net)
@@ -354,7 +349,6 @@ const struct net_ops sim_net_ops = {
     .ring = net_ring,
     .wait = net_wait,
     .woken = net_woken,
-    .progress = net_progress,
     .alltoall = net_alltoall,
     .alltoallv = net_alltoallv,
     .exchange_done = net_exchange_done,

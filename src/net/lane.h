@@ -58,7 +58,7 @@ struct lane_entry {
     uint8_t kind;       /* enum lane_entry_kind */
     uint8_t format;     /* enum aimss_format */
     uint8_t consumer_group; /* number of the stream's consumer group (push lane) */
-    uint8_t flags;      /* LANE_RECORD_OPEN, LANE_FRAGMENTS; the upper four bits are reserved: weight */
+    uint8_t flags;      /* LANE_RECORD_OPEN, LANE_FRAGMENTS; the upper four bits: for a weight */
     uint32_t stream;
     uint32_t streamlet;
     uint32_t group;

@@ -200,13 +200,6 @@ static void net_woken(struct net *net)
     self(net)->idle_wait_ns = 0;
 }
 
-static void net_progress(struct net *net)
-{
-    int flag;
-
-    MPI_Iprobe(MPI_ANY_SOURCE, CONTROL_TAG + 1, self(net)->comm, &flag, MPI_STATUS_IGNORE);
-}
-
 static aimss_status_t net_alltoall(struct net *net, const uint64_t *send, uint64_t *recv,
                                    unsigned width_words)
 {
@@ -264,7 +257,6 @@ const struct net_ops mpi_net_ops = {
     .ring = net_ring,
     .wait = net_wait,
     .woken = net_woken,
-    .progress = net_progress,
     .alltoall = net_alltoall,
     .alltoallv = net_alltoallv,
     .exchange_done = net_exchange_done,

@@ -51,9 +51,6 @@ struct net_ops {
     /* Something was found to do: the next wait starts short again. */
     void (*woken)(struct net *net);
 
-    /* Lets MPI move: cheap, called in each pass while there are far peers. */
-    void (*progress)(struct net *net);
-
     /* Exchanges among the compute ranks; one at a time, all take part in the
      * same order. Buffers stay untouched until exchange_done says so.
      * alltoall: width words to each rank. alltoallv: counts and displacements
