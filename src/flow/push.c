@@ -341,9 +341,9 @@ void push_trim(struct push *push, struct streamlet *streamlet, struct group *gro
     for (unsigned g = 0; g < groups; g++)
         if (cursor_floor(group, &group->cursors[g]) < floor)
             floor = cursor_floor(group, &group->cursors[g]);
-    for (unsigned g = 0; g < groups; g++)
-        if (group->cursors[g].queued)
-            return; /* its consumer's queue still points at it */
+    for (unsigned g = 0; g < groups && group->state == GROUP_CLOSED; g++)
+        if (group->cursors[g].queued && floor >= group->accepted)
+            return; /* its consumer's queue still points at it: it stays, empty */
     if (groups == 0 || !groups_trim(push->groups, group, floor))
         return;
     if (prev != NULL)

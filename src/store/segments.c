@@ -1,5 +1,8 @@
 /* segments.c: buddy allocator with doubly linked LIFO free lists by order.
  *
+ * Buddies are joined when a segment cannot be had otherwise, not when they are
+ * freed: a joined block would wait in another list while colder ones go out.
+ *
  * Blocks are named by their first page. order_of[page] is the order of the
  * free block that begins there, or BUSY. Called by the broker's MPI thread.
  */
@@ -20,6 +23,7 @@ struct segments {
     uint64_t at;
     uint32_t page_count;
     uint64_t free_pages;
+    bool given;          /* something came back since buddies were joined last */
     uint32_t head[ORDERS];
     uint32_t *next, *prev;
     uint8_t *order_of;
@@ -112,13 +116,48 @@ static unsigned order_for(uint64_t len_bytes)
     return order;
 }
 
+/* The lowest order from wanted on that has a free block; ORDERS: none has. */
+static unsigned find_order(const struct segments *s, unsigned wanted)
+{
+    unsigned order = wanted;
+
+    while (order < ORDERS && s->head[order] == NONE)
+        order++;
+    return order;
+}
+
+/* Joins all free buddies, from the smallest up. */
+static void coalesce(struct segments *s)
+{
+    for (unsigned order = 0; order + 1 < ORDERS; order++) {
+        uint32_t page = s->head[order];
+
+        while (page != NONE) {
+            uint32_t next = s->next[page], buddy = page ^ (1u << order);
+            bool joins = buddy + (1u << order) <= s->page_count && s->order_of[buddy] == order;
+
+            if (joins) {
+                if (next == buddy)
+                    next = s->next[buddy];
+                unlink_block(s, page, order);
+                unlink_block(s, buddy, order);
+                push(s, page < buddy ? page : buddy, order + 1);
+            }
+            page = next;
+        }
+    }
+}
+
 bool segments_take(struct segments *segments, uint64_t len_bytes, uint64_t *offset)
 {
-    unsigned wanted = order_for(len_bytes), order = wanted;
+    unsigned wanted = order_for(len_bytes), order = find_order(segments, wanted);
     uint32_t page;
 
-    while (order < ORDERS && segments->head[order] == NONE)
-        order++;
+    if (order == ORDERS && segments->given) {
+        coalesce(segments);
+        segments->given = false;
+        order = find_order(segments, wanted);
+    }
     if (order == ORDERS)
         return false;
     page = segments->head[order];
@@ -139,15 +178,7 @@ void segments_give(struct segments *segments, uint64_t offset, uint64_t len_byte
 
     assert(segments->order_of[page] == BUSY);
     segments->free_pages += UINT64_C(1) << order;
-    while (order + 1 < ORDERS) {
-        uint32_t buddy = page ^ (1u << order);
-
-        if (buddy + (1u << order) > segments->page_count || segments->order_of[buddy] != order)
-            break;
-        unlink_block(segments, buddy, order);
-        page &= ~(1u << order);
-        order++;
-    }
+    segments->given = true;
     push(segments, page, order);
 }
 
