@@ -60,7 +60,7 @@ Q := @
 SAY = @echo '  $1' '$(@:$B/%=%)';
 endif
 
-.PHONY: all tests benches install uninstall tidy mutants bench $(BARE)
+.PHONY: FORCE all tests benches install uninstall tidy mutants bench $(BARE)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:

@@ -87,9 +87,9 @@ struct aimss_runtime_options {
  * from argv (see aimss(1)) and removes them; words that it does not know, --help
  * among them, stay. argc and argv may be NULL. On the coordinator and on brokers
  * it returns like everywhere else; those ranks serve in aimss_runtime_destroy().
- * Errors: AIMSS_E_USAGE (too few ranks, an
- * option), AIMSS_E_MPI, AIMSS_E_NO_SPACE (the arena does not fit),
- * AIMSS_E_BUSY, AIMSS_E_FINISHED (job_dir): all ranks get the same status. */
+ * Errors: AIMSS_E_USAGE (too few ranks, an option), AIMSS_E_MPI,
+ * AIMSS_E_NO_SPACE (the arena does not fit), AIMSS_E_BUSY, AIMSS_E_FINISHED
+ * (job_dir): all ranks get the same status. */
 aimss_status_t aimss_runtime_create(int *argc, char ***argv,
                                     const struct aimss_runtime_options *options,
                                     struct aimss_runtime **rt);
@@ -163,9 +163,8 @@ aimss_status_t aimss_stream_destroy(struct aimss_stream *stream);
 
 struct aimss_reader_options {
     const char *group;     /* consumer group: its members share the streamlets; NULL: "default" */
-    uint32_t member_count; /* brokers push when so many members have joined, so that streamlets,
+    uint64_t member_count; /* brokers push when so many members have joined, so that streamlets,
                               and with them keys, need not move; 0: at once */
-    uint32_t zero;
     uint64_t reserved[8];
 };
 
@@ -285,7 +284,8 @@ aimss_status_t aimss_shuffle_stream(struct aimss_stream *child);
  * their records by hash of the key and calls deliver, inside this call, for those
  * that belong here, in no order and whichever child they came from. Children are
  * keyed streams created with .parent; what is put into them stays on its rank
- * until here. Afterwards they are empty and take records again. */
+ * until here. An error, also a non-zero return of deliver, stops the run on all
+ * ranks. Afterwards they are empty and take records again. */
 aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
                                      const struct aimss_shuffle_options *options);
 

@@ -195,6 +195,57 @@ static void a_graph_may_end_with_a_function(void **state)
     }
 }
 
+/* ---- arguments of functions ---------------------------------------------------------- */
+
+/* Adds the record's bytes to the sum that is its argument. */
+static aimss_status_t sum_up(struct aimss_task *task, const struct aimss_record *record)
+{
+    uint64_t *sum = aimss_task_arg(task);
+    if (sum == NULL)
+        return AIMSS_E_INVALID;
+    __atomic_fetch_add(sum, record->value.len_bytes, __ATOMIC_RELAXED);
+    return AIMSS_OK;
+}
+
+static aimss_status_t sum_up_and_double(struct aimss_task *task, const struct aimss_record *record)
+{
+    aimss_status_t status = sum_up(task, record);
+    for (int i = 0; i < 2 && status == AIMSS_OK; i++)
+        status = aimss_task_emit(task, record->value, record->value);
+    return status;
+}
+
+static aimss_status_t expect_no_argument(struct aimss_task *task,
+                                         const struct aimss_record *record)
+{
+    return aimss_task_arg(task) == NULL ? aimss_task_emit(task, record->key, record->value)
+                                        : AIMSS_E_INVALID;
+}
+
+/* Each function of a chain gets its own, on either side of the shuffle. */
+static void a_function_gets_its_argument(void **state)
+{
+    (void)state;
+    uint64_t before = 0, after = 0;
+    struct aimss_job *job = aimss_job_create("a test", 0, NULL);
+    struct aimss_flow *flow = aimss_flow_source(job, "text");
+    flow = aimss_flow_arg(aimss_flow_apply(flow, sum_up_and_double), &before);
+    flow = aimss_flow_apply(flow, expect_no_argument);
+    flow = aimss_flow_shuffle(flow, AIMSS_BY_HASH);
+    flow = aimss_flow_arg(aimss_flow_apply(flow, sum_up), &after);
+    assert_non_null(flow);
+    struct world *world = world_create(&(struct world_options){
+        .ranks = 2, .workers = 2, .seed = 1, .state_memory_bytes = 4 << 20,
+        .round_bytes = 64, .graph = &job->graph });
+    for (unsigned i = 0; i < 100; i++)
+        world_give(world, i % 2, "some words", 10);
+    assert_int_equal(world_run(world), AIMSS_OK);
+    assert_int_equal(before, 1000);
+    assert_int_equal(after, 2000);
+    world_destroy(world);
+    job_destroy(job);
+}
+
 static void graphs_that_cannot_run_are_refused(void **state)
 {
     (void)state;
@@ -244,6 +295,11 @@ static void declarations_keep_their_first_error(void **state)
     assert_null(aimss_flow_source(NULL, "text"));
     assert_null(aimss_job_option(NULL, "name", "value", "help"));
     job_destroy(job);
+    job = aimss_job_create("a test", 0, NULL);
+    assert_null(aimss_flow_arg(aimss_flow_source(job, "text"), &state)); /* no function */
+    assert_int_equal(job->status, AIMSS_E_INVALID);
+    assert_null(aimss_flow_arg(NULL, &state));
+    job_destroy(job);
     job_destroy(NULL);
 }
 
@@ -273,6 +329,7 @@ int main(void)
         cmocka_unit_test(too_many_words_are_refused_with_the_option),
         cmocka_unit_test(damaged_chunks_are_refused),
         cmocka_unit_test(a_graph_may_end_with_a_function),
+        cmocka_unit_test(a_function_gets_its_argument),
         cmocka_unit_test(graphs_that_cannot_run_are_refused),
         cmocka_unit_test(declarations_keep_their_first_error),
         cmocka_unit_test(programs_have_options_of_their_own),

@@ -99,7 +99,7 @@ static aimss_status_t check_record(const struct aimss_stream *child, struct aims
                          child->info.name, key.len_bytes, RECORD_KEY_MAX_BYTES);
     if (key.len_bytes + value.len_bytes > most)
         return error_set(AIMSS_E_LIMIT, "stream %s: a record of %zu bytes is above the limit of "
-                         "%llu; --record-max raises it", child->info.name,
+                         "%llu; --record-max raises it, to 64M at most", child->info.name,
                          key.len_bytes + value.len_bytes, (unsigned long long)most);
     return AIMSS_OK;
 }
@@ -290,5 +290,7 @@ aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
     }
     if (status == AIMSS_OK)
         clear_children(parent);
+    else
+        compute_fail(parent->rt->compute, status); /* the others wait in a round for this rank */
     return status;
 }

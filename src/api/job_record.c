@@ -75,6 +75,7 @@ aimss_status_t job_record_open(struct aimss_runtime *rt, struct job_record *reco
     status = offsets_log_open(rt->env, path, uuid, &record->log);
     if (status == AIMSS_OK)
         status = log_run(record);
+    coordinator_set_log(rt->coordinator, record->log);
     return status == AIMSS_OK ? offsets_log_sync(record->log) : status;
 }
 
@@ -185,6 +186,7 @@ aimss_status_t job_record_finish(struct job_record *record, const struct aimss_j
 
 void job_record_close(struct job_record *record)
 {
+    coordinator_set_log(record->rt->coordinator, NULL);
     offsets_log_close(record->log);
     record->log = NULL;
 }

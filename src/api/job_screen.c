@@ -82,12 +82,29 @@ static void save_progress(struct job_screen *screen, struct aimss_runtime *rt,
         diag(DIAG_WARNING, "%s", error_text()); /* a full disk ends the job soon enough */
 }
 
+static void print_progress(const struct coordinator_report *report, double seconds)
+{
+    double rate = (double)report->bytes_done / seconds;
+    double left = rate > 0 ? (double)(report->bytes_total - report->bytes_done) / rate : 0;
+    char done[32], total[32], per_second[32];
+
+    human((double)report->bytes_done, done);
+    human((double)report->bytes_total, total);
+    human(rate, per_second);
+    if (report->bytes_done == report->bytes_total) /* the rest has no measure */
+        fprintf(stderr, "\r100 %%  %sB read  sorting and writing \033[K", total);
+    else
+        fprintf(stderr, "\r%3.0f %%  %sB of %sB  %sB/s  %.0f s left \033[K",
+                100.0 * (double)report->bytes_done / (double)report->bytes_total, done, total,
+                per_second, left);
+    fflush(stderr);
+}
+
 void job_screen_progress(struct job_screen *screen, struct aimss_runtime *rt)
 {
     struct coordinator_report report;
     uint64_t now = env_now_ns(rt->env);
-    double seconds = (double)(now - screen->started_ns) / 1e9, rate, left;
-    char done[32], total[32], per_second[32];
+    double seconds = (double)(now - screen->started_ns) / 1e9;
 
     coordinator_report(rt->coordinator, &report);
     if (report.bytes_done > report.bytes_total) /* what was pushed has headers, too */
@@ -95,13 +112,7 @@ void job_screen_progress(struct job_screen *screen, struct aimss_runtime *rt)
     save_progress(screen, rt, &report, now);
     if (!screen->progress || report.bytes_total == 0 || seconds < 0.2)
         return;
-    rate = (double)report.bytes_done / seconds;
-    left = rate > 0 ? (double)(report.bytes_total - report.bytes_done) / rate : 0;
-    fprintf(stderr, "\r%3.0f %%  %sB of %sB  %sB/s  %.0f s left \033[K",
-            100.0 * (double)report.bytes_done / (double)report.bytes_total,
-            human((double)report.bytes_done, done), human((double)report.bytes_total, total),
-            human(rate, per_second), left);
-    fflush(stderr);
+    print_progress(&report, seconds);
     screen->shown = true;
 }
 

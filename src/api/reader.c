@@ -16,13 +16,18 @@ struct aimss_reader {
     bool ended;
 };
 
-static aimss_status_t join(struct aimss_stream *stream, const char *group, uint32_t members,
+static aimss_status_t join(struct aimss_stream *stream, const char *group, uint64_t members,
                            struct wire_message *message)
 {
     struct compute *compute = stream->rt->compute;
     size_t len = strlen(group);
+    unsigned most = stream->rt->net->compute_count;
     aimss_status_t status;
 
+    if (members > most)
+        return error_set(AIMSS_E_INVALID, "stream %s: member_count is %llu, but the run has %u "
+                         "compute ranks, each of which can join a group once", stream->info.name,
+                         (unsigned long long)members, most);
     if (len == 0 || len >= WIRE_NAME_BYTES)
         return error_set(AIMSS_E_INVALID, "stream %s: the name of a consumer group has %zu bytes; "
                          "expected 1 to %d", stream->info.name, len, WIRE_NAME_BYTES - 1);

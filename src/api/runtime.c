@@ -98,6 +98,7 @@ static aimss_status_t open_coordinator(struct aimss_runtime *rt, const struct ru
 {
     struct coordinator_config config = { .env = rt->env, .net = rt->net };
 
+    config.job_dir = start->job_dir;
     if (start->by_job)
         config.inputs = options_list(start->options, "input", &config.input_count);
     return coordinator_create(&config, &rt->coordinator);
@@ -427,6 +428,22 @@ aimss_status_t aimss_runtime_progress(struct aimss_runtime *rt, uint64_t timeout
     return status;
 }
 
+/* Readers of other ranks would wait for ever for a stream whose writer is gone. */
+static void close_writers(struct aimss_runtime *rt)
+{
+    struct writers *writers = compute_writers(rt->compute);
+    struct writer *writer;
+
+    while ((writer = writers_first(writers)) != NULL) {
+        struct wire_message message = { .kind = WIRE_WRITER_CLOSED, .a = writer_stream(writer) };
+
+        if (writer_close(writer) != AIMSS_OK)
+            diag(DIAG_WARNING, "a writer that was left open could not be closed: %s",
+                 error_text());
+        compute_tell(rt->compute, &message);
+    }
+}
+
 aimss_status_t aimss_runtime_destroy(struct aimss_runtime *rt)
 {
     aimss_status_t status;
@@ -435,6 +452,8 @@ aimss_status_t aimss_runtime_destroy(struct aimss_runtime *rt)
     if (rt == NULL)
         return AIMSS_OK;
     ours = rt->owns_mpi;
+    if (rt->role == AIMSS_ROLE_COMPUTE)
+        close_writers(rt);
     status = runtime_end(rt, runtime_serve(rt));
     if (ours)
         mpi_net_finalize();

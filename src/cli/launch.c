@@ -124,53 +124,87 @@ static unsigned last_run(const char *directory)
     return identity.run;
 }
 
-/* The exit code in the record of a run after the given one; -1 if there is none.
- * A stop was asked for here: the signal that the ranks saw is only launch's word for it. */
-static int recorded_exit_code(const char *directory, unsigned run_before, int stop_signal)
+/* The exit code in the record of a run after the given one; -1 if there is none. */
+static int recorded_exit_code(const char *directory, unsigned run_before)
 {
     struct job_result *result = NULL;
     int exit_code = -1;
 
     if (directory != NULL && jobdir_read_result(directory, &result) == AIMSS_OK &&
         result->run > run_before)
-        exit_code = result->state == JOB_STOPPED && stop_signal != 0
-                        ? CLI_SIGNALLED + stop_signal : result->exit_code;
+        exit_code = result->exit_code;
     job_result_destroy(result);
     return exit_code;
 }
 
 /* ---- how it ended ----------------------------------------------------------- */
 
-static int without_record(const struct launch_end *end, bool began)
+enum { RESUMABLE = 75 /* EX_TEMPFAIL, for programs that use it */ };
+
+static bool is_signal(int code)
+{
+    return code > CLI_SIGNALLED && code <= CLI_SIGNALLED + SIGRTMAX;
+}
+
+/* What a program ends with by itself may be any number; ours have meanings. */
+static int our_code(int code)
+{
+    return code == CLI_DONE || code == CLI_USAGE || code == RESUMABLE || is_signal(code)
+               ? code : CLI_FAILED;
+}
+
+/* One line about an end that no record tells. */
+static void say_end(const struct launch *launch, const struct launch_end *end, bool began)
+{
+    const char *again = began ? "; the same command runs it again" : "";
+    const char *record = began ? " without a result record" : "";
+    int code = end->exit_code;
+
+    if (end->stop_signal != 0 && !end->timed_out)
+        diag(DIAG_ERROR, "%s was %s by signal %d (%s)%s%s; `aimss clean` removes what it may have "
+             "left in /dev/shm", launch->program, end->killed ? "ended" : "stopped",
+             end->stop_signal, strsignal(end->stop_signal), record, again);
+    else if (is_signal(code))
+        diag(DIAG_ERROR, "a rank of %s was ended by signal %d (%s)%s; `aimss clean` removes what "
+             "it may have left in /dev/shm", launch->program, code - CLI_SIGNALLED,
+             strsignal(code - CLI_SIGNALLED), again);
+    else
+        diag(DIAG_ERROR, "%s ended with code %d%s%s; `aimss clean` removes what it may have left "
+             "in /dev/shm", launch->program, code, record, again);
+}
+
+/* A wrong command line ends with 2, a job directory that cannot be had before its run
+ * has begun: the program has said why, and has left nothing. */
+static bool was_refused(int code, const char *directory, bool began)
+{
+    return !began && (code == CLI_USAGE || (code == CLI_FAILED && directory != NULL));
+}
+
+static int without_record(const struct launch *launch, const struct launch_end *end,
+                          const char *directory, bool began)
 {
     int code = end->exit_code;
 
-    if (end->stop_signal != 0 && code != 0)
+    if ((code != CLI_DONE || began || end->timed_out) && !was_refused(code, directory, began))
+        say_end(launch, end, began);
+    if (end->timed_out)
+        return CLI_FAILED;
+    if (end->stop_signal != 0 && code != CLI_DONE)
         return CLI_SIGNALLED + end->stop_signal;
-    if (code > CLI_SIGNALLED)
-        diag(DIAG_ERROR, "the job ended: a rank was ended by signal %d (%s); the same command "
-             "runs it again, `aimss clean` frees the memory that it has left",
-             code - CLI_SIGNALLED, strsignal(code - CLI_SIGNALLED));
-    else if (began)
-        diag(DIAG_ERROR, "the job ended without a result record; its ranks ended with code %d; "
-             "the same command runs it again, `aimss clean` frees the memory that it has left",
-             code);
-    return began && code == 0 ? CLI_FAILED : code;
+    return began && code == CLI_DONE ? CLI_FAILED : our_code(code);
 }
 
 static int judge(const struct launch *launch, const struct launch_end *end, const char *directory,
                  unsigned run_before)
 {
-    int recorded = recorded_exit_code(directory, run_before, end->stop_signal);
+    int recorded = recorded_exit_code(directory, run_before);
 
-    if (end->timed_out) {
+    if (end->timed_out && recorded != CLI_DONE) /* it may have been done at that moment */
         diag(DIAG_ERROR, "the job was stopped: it ran longer than the %.1f s of --timeout",
              (double)launch->timeout_ns / 1e9);
-        return CLI_FAILED;
-    }
     if (recorded >= 0)
         return recorded;
-    return without_record(end, last_run(directory) > run_before);
+    return without_record(launch, end, directory, last_run(directory) > run_before);
 }
 
 static int start(const struct launch *launch)
@@ -209,7 +243,8 @@ const struct cli_command cli_launch = {
     .summary = "start the ranks of a job",
     .detail = "Starts COUNT ranks of PROGRAM: with srun inside a Slurm allocation, with mpirun\n"
               "otherwise. Interrupt once to stop the job cleanly, twice to end it at once.\n"
-              "Exit codes: 0 done, 1 failed, 2 usage, 75 resumable, 128+n signalled.",
+              "Exit codes: 0 done, 1 failed, 2 usage, 128+n ended by signal n; 130 for a job that\n"
+              "was asked to stop, by whatever signal, and ended cleanly.",
     .specs = launch_specs,
     .spec_count = SPEC_COUNT,
     .run = run,

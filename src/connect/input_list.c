@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,6 +115,22 @@ static aimss_status_t add_entry(struct input_list *list, const FTSENT *entry)
     }
 }
 
+void input_list_skip(struct input_list *list, const char *directory)
+{
+    struct stat status;
+
+    if (stat(directory, &status) != 0)
+        return;
+    list->skip_device = status.st_dev;
+    list->skip_inode = status.st_ino;
+}
+
+static bool is_skipped(const struct input_list *list, const struct stat *status)
+{
+    return list->skip_inode != 0 && status->st_ino == list->skip_inode &&
+           status->st_dev == list->skip_device;
+}
+
 static aimss_status_t add_directory(struct input_list *list, const char *path)
 {
     char *const roots[] = { (char *)path, NULL };
@@ -124,7 +141,10 @@ static aimss_status_t add_directory(struct input_list *list, const char *path)
     FTSENT *entry;
     errno = 0;
     while (status == AIMSS_OK && (entry = fts_read(walk)) != NULL) {
-        status = add_entry(list, entry);
+        if (entry->fts_info == FTS_D && is_skipped(list, entry->fts_statp))
+            fts_set(walk, entry, FTS_SKIP);
+        else
+            status = add_entry(list, entry);
         errno = 0;
     }
     if (status == AIMSS_OK && errno != 0)

@@ -18,6 +18,7 @@ struct input_file {
 };
 
 struct input_list {
+    uint64_t skip_device, skip_inode; /* of a directory that walks pass over; 0: none */
     struct input_file *files;
     size_t count, room;
     uint64_t total_bytes;
@@ -31,6 +32,10 @@ struct input_list {
  * (a directory loop; a device, socket or pipe), AIMSS_E_LIMIT (too many). */
 aimss_status_t input_list_add(struct input_list *list, const char *pattern);
 void input_list_clear(struct input_list *list);
+
+/* Walks pass over this directory and all below it: a job does not read what it
+ * writes. A path that does not exist is none. */
+void input_list_skip(struct input_list *list, const char *directory);
 
 /* The planner: partitions in file order. Empty files yield none. */
 struct partition {

@@ -60,8 +60,8 @@ static aimss_status_t shrank(const struct source_reader *reader, uint64_t seen_b
 static aimss_status_t line_too_long(const struct source_reader *reader)
 {
     return error_set(AIMSS_E_LIMIT, "%s: the line at byte %llu is longer than %llu bytes, the "
-                     "limit of a record; raise --record-max or break the line", reader->path,
-                     (unsigned long long)(reader->at - reader->line_bytes),
+                     "limit of a record; raise --record-max (64M at most) or break the line",
+                     reader->path, (unsigned long long)(reader->at - reader->line_bytes),
                      (unsigned long long)reader->record_max_bytes);
 }
 

@@ -313,7 +313,10 @@ static aimss_status_t report_done(struct ingest *ingest, const struct ingest_str
                                     .a = stream->info.id,
                                     .b = job->partition.number,
                                     .c = job->input_bytes,
-                                    .d = job->records };
+                                    .d = job->records,
+                                    .e = job->partition.file,
+                                    .f = job->partition.begin,
+                                    .g = job->partition.end };
 
     return ingest->config.net->ops->send(ingest->config.net, 0, &message);
 }

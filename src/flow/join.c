@@ -117,7 +117,7 @@ static aimss_status_t append(struct joiner *joiner, struct partial *partial,
 
     if (len > joiner->record_max_bytes + sizeof(struct record_header) + RECORD_KEY_MAX_BYTES)
         return error_set(AIMSS_E_LIMIT, "a record of stream %u has more than %llu bytes; "
-                         "--record-max raises the limit", partial->stream,
+                         "--record-max raises the limit, to 64M at most", partial->stream,
                          (unsigned long long)joiner->record_max_bytes);
     status = grow(partial, len);
     if (status != AIMSS_OK)

@@ -304,6 +304,7 @@ static aimss_status_t send_data(struct push *push, struct consumer *consumer, un
         if (feed_of(streamlet, number)->consumer != consumer ||
             !may_push(feed_of(streamlet, number))) {
             push_enqueue(streamlet, group, number);
+            push_trim(push, streamlet, group); /* it may have stayed for this queue only */
             continue;
         }
         run = send_run(push, consumer, group, number, &status);

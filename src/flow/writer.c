@@ -77,6 +77,16 @@ uint64_t writer_record_count(const struct writer *writer)
     return writer->records;
 }
 
+struct writer *writers_first(struct writers *writers)
+{
+    return writers->count > 0 ? writers->list[0] : NULL;
+}
+
+uint32_t writer_stream(const struct writer *writer)
+{
+    return writer->stream.id;
+}
+
 uint32_t writer_id(const struct writer *writer)
 {
     return writer->id;
@@ -98,7 +108,8 @@ static struct writer_part *route(struct writer *writer, struct aimss_bytes key)
 static aimss_status_t too_large(const struct writer *writer, uint64_t len_bytes)
 {
     return error_set(AIMSS_E_LIMIT, "stream %s: a record of %llu bytes is above the limit of %llu; "
-                     "--record-max raises it", writer->stream.name, (unsigned long long)len_bytes,
+                     "--record-max raises it, to 64M at most", writer->stream.name,
+                     (unsigned long long)len_bytes,
                      (unsigned long long)writer->writers->config.record_max_bytes);
 }
 

@@ -41,6 +41,9 @@ aimss_status_t writer_put(struct writer *writer, struct aimss_bytes key, struct 
 aimss_status_t writer_flush(struct writer *writer, bool accepted);
 uint64_t writer_record_count(const struct writer *writer);
 uint32_t writer_id(const struct writer *writer);
+/* One of the writers that are open, or NULL. */
+struct writer *writers_first(struct writers *writers);
+uint32_t writer_stream(const struct writer *writer);
 /* Flushes to accepted, gives the leases back, frees. */
 aimss_status_t writer_close(struct writer *writer);
 

@@ -45,7 +45,8 @@ enum wire_kind {
     /* brokers to coordinator */
     WIRE_GROUP_KNOWN,     /* a = stream, b = consumer group */
     WIRE_PARTITION_NEXT,  /* a = stream */
-    WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records */
+    WIRE_PARTITION_DONE,  /* a = stream, b = number, c = bytes, d = records, e = file, f, g: its
+                             range */
     WIRE_REVOKED,         /* a = stream, b = streamlet, c = consumer group, d = rank: consumed */
     WIRE_WRITER_OPEN,     /* a = stream; refused once it is sealed */
     WIRE_WRITER_CLOSED,   /* a = stream, b = writer */
@@ -77,7 +78,7 @@ struct wire_message {
     uint32_t request;       /* of an answer: the request's number */
     int32_t status;         /* of an answer */
     uint32_t text_bytes;    /* used of text; only these are sent */
-    uint64_t a, b, c, d, e;
+    uint64_t a, b, c, d, e, f, g;
     struct wire_stream stream;
     char text[WIRE_TEXT_BYTES];
 };

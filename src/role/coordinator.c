@@ -133,6 +133,8 @@ static aimss_status_t list_inputs(struct coordinator *c, bool by_job, struct inp
     struct compute_view *view = &c->views[c->in.from];
     aimss_status_t status = AIMSS_OK;
 
+    if (by_job && c->config.job_dir != NULL)
+        input_list_skip(list, c->config.job_dir);
     for (size_t i = 0; by_job && i < c->config.input_count && status == AIMSS_OK; i++)
         status = input_list_add(list, c->config.inputs[i]);
     if (!by_job) {
@@ -217,6 +219,9 @@ static aimss_status_t create_stream(struct coordinator *c, struct catalog_stream
     if (status != AIMSS_OK || !added)
         return status;
     c->feeds[(*stream)->info.id - 1] = feed;
+    status = coordinator_log_stream(c, &(*stream)->info);
+    if (status != AIMSS_OK)
+        return status;
     coordinator_begin(c, WIRE_STREAM_NEW);
     c->out.stream = (*stream)->info;
     return coordinator_send_brokers(c);
@@ -321,12 +326,6 @@ static aimss_status_t on_partition_next(struct coordinator *c)
     return coordinator_send(c, c->in.from);
 }
 
-static aimss_status_t on_partition_done(struct coordinator *c)
-{
-    c->bytes_read += c->in.c;
-    return AIMSS_OK;
-}
-
 static aimss_status_t on_progress(struct coordinator *c)
 {
     c->views[c->in.from].records = c->in.a;
@@ -382,7 +381,7 @@ static const struct {
     { WIRE_ENDED, true, coordinator_on_ended },
     { WIRE_GROUP_KNOWN, true, coordinator_on_group_known },
     { WIRE_PARTITION_NEXT, true, on_partition_next },
-    { WIRE_PARTITION_DONE, true, on_partition_done },
+    { WIRE_PARTITION_DONE, true, coordinator_on_partition_done },
     { WIRE_PROGRESS, false, on_progress },
     { WIRE_RESULT, false, on_result },
     { WIRE_FAILED, false, on_failed },

@@ -10,6 +10,7 @@
 #include "env/env.h"
 #include "net/net.h"
 #include "store/catalog.h"
+#include "store/offsets_log.h"
 
 struct coordinator;
 
@@ -19,11 +20,16 @@ struct coordinator_config {
     /* What a job's own source reads: streams created with inputs "by job". */
     const char *const *inputs;
     size_t input_count;
+    const char *job_dir;    /* what a job writes is none of its inputs; NULL: no directory */
 };
 
 aimss_status_t coordinator_create(const struct coordinator_config *config,
                                   struct coordinator **coordinator);
 void coordinator_destroy(struct coordinator *coordinator);
+
+/* Streams, consumer groups and partitions go into this log from now on; it is
+ * the caller's. NULL: no longer. */
+void coordinator_set_log(struct coordinator *coordinator, struct offsets_log *log);
 
 /* AIMSS_OK, or AIMSS_END when the run is over and everybody was told. */
 aimss_status_t coordinator_step(struct coordinator *coordinator, bool *busy);

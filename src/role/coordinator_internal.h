@@ -36,6 +36,7 @@ struct coordinator {
     struct catalog *catalog;
     struct compute_view *views; /* [rank_count] */
     struct feed_plan *feeds[CATALOG_STREAMS_MAX]; /* by stream id - 1; NULL: no source */
+    struct offsets_log *log;    /* NULL: none is kept */
     uint64_t bytes_read;
     unsigned results, byes;
     bool stopping;
@@ -57,7 +58,13 @@ aimss_status_t coordinator_answer(struct coordinator *c, enum wire_kind kind,
 /* The stream that c->in names; NULL: there is none. */
 struct catalog_stream *coordinator_stream(struct coordinator *c);
 
+/* Entries of offsets.log, if one is kept. */
+aimss_status_t coordinator_log_stream(struct coordinator *c, const struct wire_stream *info);
+aimss_status_t coordinator_log_group(struct coordinator *c, const struct catalog_stream *stream,
+                                     unsigned number);
+
 /* Handlers of c->in. */
+aimss_status_t coordinator_on_partition_done(struct coordinator *c);
 aimss_status_t coordinator_on_reader_join(struct coordinator *c);
 aimss_status_t coordinator_on_reader_leave(struct coordinator *c);
 aimss_status_t coordinator_on_group_known(struct coordinator *c);

@@ -42,6 +42,10 @@ static aimss_status_t answer_join(struct coordinator *c, unsigned rank,
 static aimss_status_t announce_group(struct coordinator *c, struct catalog_stream *stream,
                                      unsigned number)
 {
+    aimss_status_t status = coordinator_log_group(c, stream, number);
+
+    if (status != AIMSS_OK)
+        return status;
     stream->groups[number].announced = true;
     stream->groups[number].brokers_missing = c->config.net->broker_count;
     coordinator_begin(c, WIRE_GROUP_NEW);

@@ -20,12 +20,26 @@
 
 /* ---- steps of jobdir_open() ------------------------------------------------ */
 
+/* As mkdir -p does. Folders above DIR stay even if the start is refused later. */
+static bool make_path(const char *path)
+{
+    char *part = strdup(path);
+    bool made = part != NULL;
+
+    for (char *slash = part; made && (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+        *slash = '\0';
+        made = mkdir(part, 0777) == 0 || access(part, F_OK) == 0;
+    }
+    made = made && (mkdir(path, 0777) == 0 || errno == EEXIST);
+    free(part);
+    return made;
+}
+
 static aimss_status_t open_directory(struct jobdir *dir)
 {
-    if (mkdir(dir->path, 0777) != 0 && errno != EEXIST)
+    if (!make_path(dir->path))
         return error_set(AIMSS_E_IO, "cannot create job directory %s: %s; expected a place where "
-                         "this user can write; create the folder above it or give another --job",
-                         dir->path, strerror(errno));
+                         "this user can write; give another --job", dir->path, strerror(errno));
     dir->dir_fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir->dir_fd < 0 && errno == ENOTDIR)
         return error_set(AIMSS_E_INVALID, "job directory %s: found a file, expected a directory; "
@@ -36,22 +50,25 @@ static aimss_status_t open_directory(struct jobdir *dir)
     return AIMSS_OK;
 }
 
-/* What a start leaves that died before it could write job.conf. */
+/* What a start leaves that died before job.conf had a UUID. */
 static bool is_ours(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lock") == 0 ||
-           strcmp(name, "job.conf.tmp") == 0;
+           strcmp(name, "job.conf") == 0 || strcmp(name, "job.conf.tmp") == 0;
 }
 
-/* Someone's photographs are not a job directory. */
+/* Someone's photographs are not a job directory, whatever file lies beside them: a job's
+ * job.conf has its UUID. One with options alone, made for the first run, lies alone. */
 static aimss_status_t refuse_foreign(const struct jobdir *dir)
 {
     const struct dirent *entry = NULL;
-    aimss_status_t status = AIMSS_OK;
+    struct job_identity identity = { 0 };
+    aimss_status_t status = jobdir_read_identity(dir->path, &identity);
     DIR *list;
 
-    if (faccessat(dir->dir_fd, "job.conf", F_OK, 0) == 0)
-        return AIMSS_OK;
+    if (identity.uuid[0] != '\0' || (status != AIMSS_OK && status != AIMSS_E_NOT_FOUND))
+        return status;
+    status = AIMSS_OK;
     list = opendir(dir->path);
     if (list == NULL)
         return error_set(AIMSS_E_IO, "cannot list job directory %s: %s; give another --job",
@@ -60,9 +77,9 @@ static aimss_status_t refuse_foreign(const struct jobdir *dir)
         entry = readdir(list);
     while (entry != NULL && is_ours(entry->d_name));
     if (entry != NULL)
-        status = error_set(AIMSS_E_INVALID, "directory %s: found \"%s\" and no job.conf, expected "
-                           "an empty or a job's directory; give another --job", dir->path,
-                           entry->d_name);
+        status = error_set(AIMSS_E_INVALID, "directory %s: found \"%s\" and no job.conf of a job, "
+                           "expected an empty or a job's directory; give another --job",
+                           dir->path, entry->d_name);
     closedir(list);
     return status;
 }
@@ -153,6 +170,19 @@ static aimss_status_t number_run(struct jobdir *dir)
     return dir->identity.uuid[0] == '\0' ? make_uuid(dir->identity.uuid) : AIMSS_OK;
 }
 
+/* Whether the name ends in .tmp-RUN; people may put files of their own beside results. */
+static bool is_unfinished(const char *name)
+{
+    static const char mark[] = ".tmp-";
+    const char *end = strrchr(name, '.');
+    size_t digits;
+
+    if (end == NULL || strncmp(end, mark, sizeof mark - 1) != 0)
+        return false;
+    digits = strspn(end + sizeof mark - 1, "0123456789");
+    return digits > 0 && end[sizeof mark - 1 + digits] == '\0';
+}
+
 /* Files that an earlier run did not bring to their final name. */
 static void remove_leftovers(const struct jobdir *dir)
 {
@@ -162,7 +192,7 @@ static void remove_leftovers(const struct jobdir *dir)
     if (list == NULL)
         return;
     while ((entry = readdir(list)) != NULL)
-        if (strstr(entry->d_name, ".tmp-") != NULL)
+        if (is_unfinished(entry->d_name))
             unlinkat(dirfd(list), entry->d_name, 0);
     closedir(list);
 }

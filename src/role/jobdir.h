@@ -16,7 +16,7 @@
 
 enum { JOB_FILES_MAX = 64, JOB_UUID_BYTES = 37, JOB_TIME_BYTES = 32, JOB_HOLDER_BYTES = 128 };
 
-enum job_state { JOB_DONE, JOB_FAILED, JOB_STOPPED, JOB_RESUMABLE };
+enum job_state { JOB_DONE, JOB_FAILED, JOB_STOPPED };
 
 /* A file of a sink, under DIR/out. */
 struct job_file {
@@ -28,7 +28,7 @@ struct job_file {
 
 struct job_result {
     enum job_state state;
-    int exit_code;           /* of the program: 0, 1, 75, 128+n */
+    int exit_code;           /* of the program: 0, 1, 2, 128+n */
     const char *message;     /* why it failed or stopped; "" */
     uint64_t records, bytes; /* that the job has read */
     size_t file_count;
@@ -41,7 +41,7 @@ struct job_result {
 
 struct jobdir;
 
-/* Takes DIR for a new run: creates what is missing, locks, refuses what is not
+/* Takes DIR for a new run: creates what is missing, folders above it too, locks, refuses what is not
  * a job's or cannot go on, writes job.conf with the options that are set.
  * Leftovers of earlier runs in out/ are removed. Errors, with nothing changed:
  * AIMSS_E_BUSY (another job runs there), AIMSS_E_FINISHED, AIMSS_E_INVALID (no

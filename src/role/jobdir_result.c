@@ -20,7 +20,6 @@ static const char *const state_names[] = {
     [JOB_DONE] = "done",
     [JOB_FAILED] = "failed",
     [JOB_STOPPED] = "stopped",
-    [JOB_RESUMABLE] = "resumable",
 };
 enum { STATE_COUNT = sizeof state_names / sizeof state_names[0] };
 
