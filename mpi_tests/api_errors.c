@@ -163,12 +163,15 @@ static int stop(void *arg, const struct aimss_record *record)
 static void goes_on(struct aimss_runtime *rt, struct aimss_stream *keyed)
 {
     struct aimss_reader *reader = NULL;
+    struct aimss_writer *writer = NULL;
     struct aimss_buffer *buffer = NULL;
     aimss_status_t status;
 
     EXPECT_OK(aimss_read_from(keyed, NULL, &reader));
     api_meet(rt);
     EXPECT_OK(aimss_stream_seal(keyed));
+    EXPECT_STATUS(aimss_writer_open(keyed, NULL, &writer), AIMSS_E_STATE);
+    EXPECT_SAYS("sealed");
     status = aimss_reader_apply(reader, stop, NULL);
     EXPECT(status == AIMSS_OK || status == AIMSS_E_CALLBACK); /* another rank may have them all */
     if (status == AIMSS_E_CALLBACK)

@@ -116,6 +116,8 @@ static void wrong_calls(struct aimss_runtime *rt, struct aimss_stream *parent,
     EXPECT_STATUS(aimss_shuffle_streams(childless, &options), AIMSS_E_NOT_FOUND);
     EXPECT_SAYS("childless");
     EXPECT_STATUS(aimss_shuffle_stream(parent), AIMSS_E_INVALID);
+    EXPECT_STATUS(aimss_read_from(child, NULL, &reader), AIMSS_E_INVALID);
+    EXPECT_SAYS("aimss_shuffle_streams");
     EXPECT_OK(aimss_shuffle_stream(child));
     EXPECT_STATUS(aimss_writer_open(child, NULL, &writer), AIMSS_E_STATE);
     EXPECT(writer == NULL && reader == NULL);
