@@ -288,6 +288,8 @@ aimss_status_t aimss_shuffle_streams(struct aimss_stream *parent,
         status = run_rounds(parent->rt, shuffle, &client);
         shuffle_destroy(shuffle);
     }
+    if (failure_is_set(&failure)) /* met on the exchange's thread, which has the text */
+        status = failure_get(&failure);
     if (status == AIMSS_OK)
         clear_children(parent);
     else
