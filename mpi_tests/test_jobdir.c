@@ -104,13 +104,17 @@ static void a_rerun_keeps_the_uuid_and_counts(void **state)
     assert_int_equal(jobdir_read_identity("again", &first), AIMSS_OK);
     touch("again/out/table.tsv.tmp-1");
     touch("again/out/kept.tsv");
+    touch("again/out/notes.tmp-1.txt");
+    touch("again/out/x.tmp-");
+    touch("again/out/table.tsv.tmp-1a");
     dir = open_job("again");
     assert_int_equal(jobdir_read_identity("again", &second), AIMSS_OK);
     assert_string_equal(first.uuid, second.uuid);
     assert_int_equal(first.run, 1);
     assert_int_equal(second.run, 2);
     assert_false(exists("again/out/table.tsv.tmp-1"));
-    assert_true(exists("again/out/kept.tsv"));
+    assert_true(exists("again/out/kept.tsv") && exists("again/out/notes.tmp-1.txt"));
+    assert_true(exists("again/out/x.tmp-") && exists("again/out/table.tsv.tmp-1a"));
     jobdir_close(dir);
 }
 
@@ -181,9 +185,36 @@ static void a_foreign_directory_is_refused_and_left_alone(void **state)
     assert_false(exists("foreign/lock") || exists("foreign/out") || exists("foreign/job.conf"));
     touch("plainfile");
     refuses("plainfile", AIMSS_E_INVALID, "found a file");
-    refuses("no/such/parent", AIMSS_E_IO, "No such file");
+    refuses("plainfile/below", AIMSS_E_IO, "Not a directory");
     mkdir("empty", 0777);
     jobdir_close(open_job("empty"));
+}
+
+static void a_job_conf_without_a_uuid_makes_no_job(void **state)
+{
+    (void)state;
+    touch("foreign/job.conf");
+    refuses("foreign", AIMSS_E_INVALID, "photo.jpg");
+    assert_false(exists("foreign/lock") || exists("foreign/out"));
+    mkdir("prepared", 0777); /* options for the first run, and nothing else */
+    touch("prepared/job.conf");
+    jobdir_close(open_job("prepared"));
+    touch("prepared/notes");
+    jobdir_close(open_job("prepared"));
+}
+
+static void folders_above_are_made(void **state)
+{
+    char path[4096];
+
+    (void)state;
+    jobdir_close(open_job("made/by//the/job/"));
+    assert_true(exists("made/by/the/job/job.conf"));
+    assert_non_null(getcwd(path, sizeof path - 16));
+    strcat(path, "/made/too/job");
+    jobdir_close(open_job(path));
+    assert_true(exists("made/too/job/job.conf"));
+    refuses("", AIMSS_E_IO, "No such file");
 }
 
 static void a_finished_job_is_refused(void **state)
@@ -199,7 +230,7 @@ static void a_finished_job_is_refused(void **state)
 
 static void states_that_are_not_done_may_run_again(void **state)
 {
-    static const enum job_state states[] = { JOB_FAILED, JOB_STOPPED, JOB_RESUMABLE };
+    static const enum job_state states[] = { JOB_FAILED, JOB_STOPPED };
     char path[32];
 
     (void)state;
@@ -314,6 +345,8 @@ int main(void)
         cmocka_unit_test(a_directory_in_use_is_refused),
         cmocka_unit_test(a_killed_holder_gives_the_lock_back),
         cmocka_unit_test(a_foreign_directory_is_refused_and_left_alone),
+        cmocka_unit_test(a_job_conf_without_a_uuid_makes_no_job),
+        cmocka_unit_test(folders_above_are_made),
         cmocka_unit_test(a_finished_job_is_refused),
         cmocka_unit_test(states_that_are_not_done_may_run_again),
         cmocka_unit_test(a_read_only_directory_is_refused),

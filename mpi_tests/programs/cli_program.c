@@ -3,6 +3,7 @@
  * Prints `rank R pid P`, runs until SIGUSR1 asks it to stop, and ends with 130.
  *
  *     exit N      end at once, rank 0 with N
+ *     vanish      end at once, the last rank with 0 but without MPI's knowledge
  *     deaf        ignore the request to stop
  *     detach      rank 0 first starts a process that leaves its session
  *     environment print the AIMSS_ variables of the last rank and end
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
         detach();
     printf("rank %d pid %d\n", rank, (int)getpid());
     fflush(stdout);
+    if (is(argc, argv, "vanish") && rank == size - 1)
+        _exit(0);
     if (is(argc, argv, "environment") && rank == size - 1)
         print_environment();
     else if (argc < 2 || is(argc, argv, "deaf") || is(argc, argv, "detach"))

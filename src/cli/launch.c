@@ -160,7 +160,7 @@ static void say_end(const struct launch *launch, const struct launch_end *end, b
     const char *record = began ? " without a result record" : "";
     int code = end->exit_code;
 
-    if (end->stop_signal != 0 && !end->timed_out)
+    if (end->stop_signal != 0)
         diag(DIAG_ERROR, "%s was %s by signal %d (%s)%s%s; `aimss clean` removes what it may have "
              "left in /dev/shm", launch->program, end->killed ? "ended" : "stopped",
              end->stop_signal, strsignal(end->stop_signal), record, again);
@@ -185,11 +185,11 @@ static int without_record(const struct launch *launch, const struct launch_end *
 {
     int code = end->exit_code;
 
-    if ((code != CLI_DONE || began || end->timed_out) && !was_refused(code, directory, began))
+    if (code == CLI_DONE && !began)
+        return CLI_DONE;
+    if (!was_refused(code, directory, began))
         say_end(launch, end, began);
-    if (end->timed_out)
-        return CLI_FAILED;
-    if (end->stop_signal != 0 && code != CLI_DONE)
+    if (end->stop_signal != 0)
         return CLI_SIGNALLED + end->stop_signal;
     return began && code == CLI_DONE ? CLI_FAILED : our_code(code);
 }
@@ -200,10 +200,11 @@ static int judge(const struct launch *launch, const struct launch_end *end, cons
     int recorded = recorded_exit_code(directory, run_before);
 
     if (end->timed_out && recorded != CLI_DONE) /* it may have been done at that moment */
-        diag(DIAG_ERROR, "the job was stopped: it ran longer than the %.1f s of --timeout",
-             (double)launch->timeout_ns / 1e9);
-    if (recorded >= 0)
-        return recorded;
+        diag(DIAG_ERROR, "the job was stopped: it ran longer than the %.1f s of --timeout%s",
+             (double)launch->timeout_ns / 1e9, recorded >= 0 ? "" : "; `aimss clean` removes what "
+             "it may have left in /dev/shm");
+    if (recorded >= 0 || end->timed_out)
+        return recorded >= 0 ? recorded : CLI_FAILED;
     return without_record(launch, end, directory, last_run(directory) > run_before);
 }
 

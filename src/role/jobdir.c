@@ -26,9 +26,10 @@ static bool make_path(const char *path)
     char *part = strdup(path);
     bool made = part != NULL;
 
-    for (char *slash = part; made && (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
-        *slash = '\0';
-        made = mkdir(part, 0777) == 0 || access(part, F_OK) == 0;
+    for (char *next = part; made && (next = strchr(next, '/')) != NULL; *next++ = '/') {
+        *next = '\0';
+        made = *part == '\0' || access(part, F_OK) == 0 || mkdir(part, 0777) == 0 ||
+               errno == EEXIST;
     }
     made = made && (mkdir(path, 0777) == 0 || errno == EEXIST);
     free(part);

@@ -41,8 +41,9 @@ struct job_result {
 
 struct jobdir;
 
-/* Takes DIR for a new run: creates what is missing, folders above it too, locks, refuses what is not
- * a job's or cannot go on, writes job.conf with the options that are set.
+/* Takes DIR for a new run: creates what is missing, folders above it too,
+ * locks, refuses what is not a job's or cannot go on, writes job.conf with the
+ * options that are set.
  * Leftovers of earlier runs in out/ are removed. Errors, with nothing changed:
  * AIMSS_E_BUSY (another job runs there), AIMSS_E_FINISHED, AIMSS_E_INVALID (no
  * directory, or a foreign one), AIMSS_E_IO (read-only, ...), AIMSS_E_NO_SPACE,
