@@ -351,7 +351,7 @@ struct aimss_flow *aimss_flow_sink(struct aimss_flow *flow, const char *file,
                                    const struct aimss_sink_options *options);
 
 /* Collective. Runs the job and destroys it. Returns the exit code of the program: 0 done,
- * 1 failed, 2 usage, 75 resumable, 128+n signalled. Prints progress, the table
+ * 1 failed, 2 usage, 128+n signalled. Prints progress, the table
  * of the sink and errors; everything else stays silent. */
 int aimss_job_main(struct aimss_job *job);
 

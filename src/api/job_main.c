@@ -209,8 +209,10 @@ int aimss_job_main(struct aimss_job *job)
         status = check_command(job, &done);
     if (status != AIMSS_OK && speaks_for_all())
         say_error(job);
+    /* Only the rank that speaks fails: launchers end the others at the first failure,
+     * and it might be one of them. */
     if (status != AIMSS_OK || done)
-        code = exit_code_of(status == AIMSS_OK ? AIMSS_OK : AIMSS_E_USAGE);
+        code = exit_code_of(status == AIMSS_OK || !speaks_for_all() ? AIMSS_OK : AIMSS_E_USAGE);
     else
         code = run_with_mpi(job);
     job_destroy(job);

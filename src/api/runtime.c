@@ -209,9 +209,9 @@ static void free_runtime(struct aimss_runtime *rt)
     free(rt);
 }
 
-/* A start that was refused after it had the directory is a run that failed: the
- * record tells it from one that died. */
-static void record_refusal(const struct aimss_runtime *rt, aimss_status_t status)
+/* How a run ended that no job's record tells of: one of the streams alone, or a
+ * start that was refused after it had the directory. Without it, it has died. */
+static void record_end(const struct aimss_runtime *rt, aimss_status_t status)
 {
     enum { EXIT_USAGE = 2 };
     char text[ERROR_TEXT_BYTES];
@@ -219,13 +219,14 @@ static void record_refusal(const struct aimss_runtime *rt, aimss_status_t status
 
     if (result == NULL)
         return;
-    snprintf(text, sizeof text, "%s", error_text());
-    result->state = JOB_FAILED;
-    result->exit_code = status == AIMSS_E_USAGE ? EXIT_USAGE : 1;
+    snprintf(text, sizeof text, "%s", status == AIMSS_OK ? "" : error_text());
+    result->state = status == AIMSS_OK ? JOB_DONE : JOB_FAILED;
+    result->exit_code = status == AIMSS_OK ? 0 : status == AIMSS_E_USAGE ? EXIT_USAGE : 1;
     result->message = text;
     jobdir_finish(rt->dir, result);
     free(result);
-    error_set(status, "%s", text);
+    if (status != AIMSS_OK)
+        error_set(status, "%s", text);
 }
 
 aimss_status_t runtime_start(const struct runtime_start *start, struct aimss_runtime **rt)
@@ -241,7 +242,7 @@ aimss_status_t runtime_start(const struct runtime_start *start, struct aimss_run
         r->given = *start->given;
     status = start_all(r, start);
     if (status != AIMSS_OK) {
-        record_refusal(r, status);
+        record_end(r, status);
         free_runtime(r);
         return status;
     }
@@ -454,7 +455,9 @@ aimss_status_t aimss_runtime_destroy(struct aimss_runtime *rt)
     ours = rt->owns_mpi;
     if (rt->role == AIMSS_ROLE_COMPUTE)
         close_writers(rt);
-    status = runtime_end(rt, runtime_serve(rt));
+    status = runtime_serve(rt);
+    record_end(rt, status);
+    status = runtime_end(rt, status);
     if (ours)
         mpi_net_finalize();
     return status;
