@@ -245,8 +245,8 @@ aimss_status_t aimss_writer_open(struct aimss_stream *stream,
 
 /* Appends one record. The key chooses the streamlet; it is at most 65535
  * bytes and must be empty for bytes and fixed streams. Records become visible
- * when a chunk is full, or when the broker has answered and 5 us have passed,
- * whichever is first; a pause after the last put needs a flush (or
+ * when 64 KiB of chunks are full, or when the broker has answered and 5 us have
+ * passed, whichever is first; a pause after the last put needs a flush (or
  * aimss_runtime_progress()). Returns AIMSS_OK; AIMSS_TIMEOUT (no memory within
  * timeout_ns: nothing was put, call again); AIMSS_E_LIMIT (above record_max),
  * AIMSS_E_INVALID. A rank that reads the stream that it writes must not wait here

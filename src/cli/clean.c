@@ -15,13 +15,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SHM_DIRECTORY "/dev/shm"
-
-/* Its creator locks a file right after making it; one this young gets the time. */
-enum { YOUNG_NS = 100000000 };
 
 static const struct option_spec clean_specs[] = {
     { .name = "dry-run", .type = OPTION_FLAG, .help = "say what would be removed, remove nothing" },
@@ -34,21 +30,11 @@ struct tally {
 
 enum verdict { REMOVE, IN_USE, NOT_OURS };
 
-static void let_grow_up(const struct stat *about)
-{
-    struct timespec now, wait = { .tv_nsec = YOUNG_NS };
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    if ((now.tv_sec - about->st_ctim.tv_sec) * 1000000000L + now.tv_nsec -
-        about->st_ctim.tv_nsec < YOUNG_NS)
-        nanosleep(&wait, NULL);
-}
-
 static enum verdict judge(int fd, struct stat *about)
 {
     if (fstat(fd, about) != 0 || !S_ISREG(about->st_mode) || about->st_uid != getuid())
         return NOT_OURS;
-    let_grow_up(about);
+    /* A file gets its name when its creator holds the lock: unlocked means left behind. */
     return flock(fd, LOCK_EX | LOCK_NB) == 0 ? REMOVE : IN_USE;
 }
 
